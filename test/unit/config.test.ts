@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  parseDurationMs,
+  parseSettings,
+  parseSizeBytes,
+  renderSettings,
+  settingDeclarations,
+} from '../../src/config.ts';
+
+function settingsOf(env: Record<string, string>) {
+  const { settings, faults } = parseSettings(env);
+  assert.deepEqual(faults, undefined);
+  return settings!;
+}
+
+function faultsOf(env: Record<string, string>): string[] {
+  const { faults } = parseSettings(env);
+  assert.ok(faults !== undefined, 'the settings were accepted');
+  return faults;
+}
+
+describe('settings', () => {
+  test('have the documented defaults', () => {
+    const settings = settingsOf({});
+    assert.equal(settings.host, '127.0.0.1');
+    assert.equal(settings.port, 3002);
+    assert.equal(settings.adminHost, '127.0.0.1');
+    assert.equal(settings.natsUrl, undefined);
+    assert.deepEqual(settings.subjects, ['public.>']);
+    assert.deepEqual(settings.allowedChannels, ['public.>']);
+    assert.deepEqual(settings.publishSubjects, ['public.>']);
+    assert.equal(settings.bufferedMax, 1_048_576);
+    assert.equal(settings.messageSizeMax, 16_384);
+    assert.equal(settings.dedupeWindowMs, 120_000);
+    assert.equal(settings.connectionsMax, 50_000);
+    assert.deepEqual(settings.capabilities, ['price-updates', 'trade-notifications', 'market-stats']);
+  });
+
+  test('that follow others follow what was set', () => {
+    const settings = settingsOf({
+      HOST: '0.0.0.0',
+      TIDEGAUGE_SUBJECTS: 'a.>, b.*',
+      TIDEGAUGE_ALLOWED_CHANNELS: '>',
+    });
+    assert.equal(settings.adminHost, '0.0.0.0');
+    assert.deepEqual(settings.publishSubjects, ['a.>', 'b.*']);
+    assert.deepEqual(settings.allowedChannels, ['>']);
+  });
+
+  test('count an empty value as unset', () => {
+    assert.equal(settingsOf({ PORT: '', NATS_URL: '' }).port, 3002);
+  });
+
+  test('are refused all at once, each with name, value and remedy', () => {
+    const faults = faultsOf({
+      PORT: '70000',
+      TIDEGAUGE_PING_INTERVAL: '5 seconds',
+      TIDEGAUGE_MAX_BUFFERED: '-1',
+      TIDEGAUGE_SUBJECTS: 'a..b',
+      TIDEGAUGE_LOG_LEVEL: 'loud',
+      TIDEGAUGE_PUBLIC_REPORTS: 'yes',
+    });
+    assert.equal(faults.length, 6);
+    assert.match(faults[0]!, /^PORT: "70000" .* from 0 to 65535$/);
+    const all = faults.join('\n');
+    for (const value of ['70000', '5 seconds', 'a..b', '-1', 'yes', 'loud']) {
+      assert.match(all, new RegExp(`"${value}" cannot be used; it must be `));
+    }
+  });
+
+  test('never repeat a secret in a fault', () => {
+    const [fault] = faultsOf({ TIDEGAUGE_ADMIN_TOKEN: 'short' });
+    assert.match(fault!, /^TIDEGAUGE_ADMIN_TOKEN: the value cannot be used/);
+    assert.doesNotMatch(fault!, /short/);
+  });
+
+  test('that do not exist are refused, and the nearest is suggested', () => {
+    assert.match(faultsOf({ TIDEGAUGE_PING_INTERVALL: '5s' })[0]!, /did you mean TIDEGAUGE_PING_INTERVAL\?$/);
+    assert.match(faultsOf({ TIDEGAUGE_SLOW_POLICY: 'drop' })[0]!, /^TIDEGAUGE_SLOW_POLICY is not a setting/);
+  });
+
+  test('let pass what Kubernetes injects for a Service named tidegauge', () => {
+    settingsOf({
+      TIDEGAUGE_SERVICE_HOST: '10.0.0.1',
+      TIDEGAUGE_SERVICE_PORT_HTTP: '80',
+      TIDEGAUGE_PORT: 'tcp://10.0.0.1:80',
+      TIDEGAUGE_PORT_80_TCP_ADDR: '10.0.0.1',
+    });
+  });
+
+  test('that contradict each other are refused', () => {
+    assert.match(faultsOf({ NATS_TOKEN: 'x' })[0]!, /NATS_URL is not/);
+    assert.match(faultsOf({ NATS_URL: 'nats://h:4222', NATS_USER: 'me' })[0]!, /belong together/);
+    assert.match(faultsOf({ PORT: '3002', ADMIN_PORT: '3002' })[0]!, /choose another/);
+    assert.match(faultsOf({ NATS_URL: 'nats://user:secret@h:4222' })[0]!, /without credentials/);
+  });
+
+  test('are shown without secrets', () => {
+    const text = renderSettings(
+      settingsOf({ NATS_URL: 'h:4222', NATS_TOKEN: 'sesame', TIDEGAUGE_ADMIN_TOKEN: 'open-sesame' }),
+    );
+    assert.doesNotMatch(text, /sesame/);
+    assert.match(text, /^NATS_TOKEN \(set, not shown\)$/m);
+    assert.match(text, /^TIDEGAUGE_PING_INTERVAL=25000ms$/m);
+    assert.equal(text.split('\n').length, settingDeclarations.length);
+  });
+
+  test('each accept their own default', () => {
+    for (const { env, schema, default: preset } of settingDeclarations) {
+      if (preset !== undefined) assert.ok(schema.safeParse(preset).success, env);
+    }
+  });
+});
+
+test('durations and sizes are read with their units', () => {
+  assert.deepEqual(
+    ['0', '250ms', '1.5s', '2m', '1h'].map(parseDurationMs),
+    [0, 250, 1_500, 120_000, 3_600_000],
+  );
+  assert.deepEqual(['', '5', 's', '-1s', '1d', '1 s'].map(parseDurationMs), Array(6).fill(undefined));
+  assert.deepEqual(['10', '1KiB', '1.5MiB', '2kB'].map(parseSizeBytes), [10, 1_024, 1_572_864, 2_000]);
+  assert.deepEqual(['', 'KiB', '-1', '1kib', '1 MiB'].map(parseSizeBytes), Array(5).fill(undefined));
+});
