@@ -1,0 +1,60 @@
+/**
+ * The closed set of reasons for which a connection ends: for each, the close code, who begins it, and when.
+ * A reason joins the set together with the feature that can cause it. Codes: RFC 6455 section 7.4, and our
+ * own from 4400 on. Whether a client should come back is for it to decide by the code: 1001, 1006, 1012 and
+ * 1013 mean yes, with jitter; 4408 and 4409 mean yes, after looking at its own speed or network.
+ */
+
+export const closeInitiators = ['client', 'server', 'network'] as const;
+export type CloseInitiator = (typeof closeInitiators)[number];
+
+type CloseKind = {
+  /** The code in our close frame, or, for a client's own close, the code that it sends. */
+  code: number;
+  initiator: CloseInitiator;
+  when: string;
+};
+
+const kinds = {
+  normal: { code: 1000, initiator: 'client', when: 'the client closed, with 1000 or without a code' },
+  going_away: { code: 1001, initiator: 'client', when: 'the client navigated away or shut down' },
+  client_error: { code: 1002, initiator: 'client', when: 'the client closed with any other code' },
+  no_close_frame: {
+    code: 1006,
+    initiator: 'network',
+    when: 'the TCP connection ended without a close frame',
+  },
+  protocol_error: {
+    code: 1002,
+    initiator: 'server',
+    when: 'the client broke RFC 6455, sent binary data or invalid UTF-8',
+  },
+  message_too_big: {
+    code: 1009,
+    initiator: 'server',
+    when: 'a message was larger than TIDEGAUGE_MAX_MESSAGE_SIZE',
+  },
+  slow_consumer: {
+    code: 4408,
+    initiator: 'server',
+    when: 'unsent data passed TIDEGAUGE_MAX_BUFFERED or _AGE',
+  },
+  ping_timeout: {
+    code: 4409,
+    initiator: 'server',
+    when: 'a ping stayed unanswered for TIDEGAUGE_PONG_TIMEOUT',
+  },
+  drain: { code: 1012, initiator: 'server', when: 'this gateway is shutting down' },
+} as const satisfies Record<string, CloseKind>;
+
+export type CloseReason = keyof typeof kinds;
+export const closeKinds: Readonly<Record<CloseReason, CloseKind>> = kinds;
+export const closeReasons = Object.keys(kinds) as CloseReason[];
+
+/** The reason for an end that the client began, by the code of its close frame (1005: a frame without one). */
+export function clientCloseReason(code: number): CloseReason {
+  if (code === 1000 || code === 1005) return 'normal';
+  if (code === 1001) return 'going_away';
+  if (code === 1006) return 'no_close_frame';
+  return 'client_error';
+}

@@ -1,0 +1,76 @@
+/**
+ * The gateway's figures at one instant, put together from ledger, table and hub when somebody collects.
+ * It only reads. The checks on the way are the invariants that hold at every instant; a violation is a bug
+ * in the gateway, and is itself a figure.
+ */
+import type { GatewayFigures } from '../telemetry/figures.ts';
+import type { CloseReason } from './close-codes.ts';
+import type { Connections } from './connections.ts';
+import type { Hub } from './hub.ts';
+import { addCounts, ConnectionCounts, type Ledger } from './ledger.ts';
+
+type Parts = { ledger: Ledger; connections: Connections; hub: Hub };
+type Situation = Pick<GatewayFigures, 'connectionLimit' | 'drainRemaining' | 'notReady'> & { nowMs: number };
+
+export function gatewayFigures({ ledger, connections, hub }: Parts, situation: Situation): GatewayFigures {
+  const { nowMs, ...given } = situation;
+  const live = connections.totals(nowMs);
+  const counts = new ConnectionCounts();
+  addCounts(counts, ledger.ended);
+  addCounts(counts, live.counts);
+  const { receive, transmit } = ledger.controlFrames;
+  return {
+    ...given,
+    active: connections.size,
+    states: { open: live.open, congested: live.congested, closing: live.closing },
+    opened: ledger.opened,
+    closed: { ...ledger.closed },
+    peak: connections.peak,
+    connectionTime: ledger.endedSeconds + live.seconds,
+    handshakes: { ...ledger.handshakes, rejected: { ...ledger.handshakes.rejected } },
+    messages: { receive: counts.messagesReceived, transmit: counts.messagesSent },
+    payloadBytes: { receive: counts.payloadBytesReceived, transmit: counts.payloadBytesSent },
+    wireBytes: {
+      receive: ledger.endedWire.received + live.wire.received,
+      transmit: ledger.endedWire.sent + live.wire.sent,
+    },
+    controlFrames: { receive: { ...receive }, transmit: { ...transmit } },
+    messagesRejected: { ...ledger.messagesRejected },
+    gaps: { ...ledger.gaps },
+    deliveries: {
+      matched: counts.matched,
+      sent: counts.delivered,
+      queued: counts.queued,
+      dropped: { slow_consumer: counts.droppedSlow, closed: counts.droppedClosed },
+    },
+    sendQueue: {
+      bytes: live.queueBytes,
+      largestBytes: live.largestQueueBytes,
+      connections: connections.congested.size,
+    },
+    pingTimeouts: ledger.pingTimeouts,
+    subscriptions: hub.subscriptionCount(),
+    channels: hub.channelCount,
+    audiences: hub.audienceCount,
+    flush: { pendingMessages: hub.pendingMessages, lagSeconds: hub.lagMs(nowMs) / 1000 },
+    closesInProgress: live.closing,
+    ledgerDrift: drift(ledger, connections, counts),
+  };
+}
+
+/** How many of the invariants do not hold now. */
+function drift(ledger: Ledger, connections: Connections, counts: ConnectionCounts): number {
+  const closed = sum(ledger.closed);
+  const { begun, active, rejected } = ledger.handshakes;
+  const holds = [
+    connections.size === ledger.opened - closed,
+    begun === ledger.opened + sum(rejected) + active,
+    counts.matched === counts.delivered + counts.queued + counts.droppedSlow + counts.droppedClosed,
+    ledger.ended.queued === 0,
+  ];
+  return holds.filter((one) => !one).length;
+}
+
+function sum(counts: Readonly<Record<CloseReason | string, number>>): number {
+  return Object.values(counts).reduce((total, one) => total + one, 0);
+}

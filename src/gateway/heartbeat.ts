@@ -1,0 +1,63 @@
+/**
+ * One sweep for all connections: pings those whose turn it is, closes those whose pong is overdue, and those
+ * whose oldest unsent byte is too old. A sweep that comes late has itself been stalled, and so were the
+ * answers that it would judge; that time is credited to every client before anyone is judged.
+ */
+import type { Connection } from './connection.ts';
+import type { Connections } from './connections.ts';
+import type { Ledger } from './ledger.ts';
+
+export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number; bufferedAgeMaxMs: number };
+
+/** How often the sweep runs; deadlines are met within this. */
+export const SWEEP_INTERVAL_MS = 250;
+/** A timer is always a little late; only what is more than this counts as a stall. */
+const STALL_TOLERANCE_MS = 100;
+
+export class Heartbeat {
+  readonly #connections: Connections;
+  readonly #ledger: Ledger;
+  readonly #settings: HeartbeatSettings;
+  readonly #intervalMs: number;
+  #sweptAtMs: number;
+
+  constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
+    this.#connections = connections;
+    this.#ledger = ledger;
+    this.#settings = settings;
+    this.#intervalMs = Math.min(SWEEP_INTERVAL_MS, settings.pingIntervalMs, settings.pongTimeoutMs);
+    this.#sweptAtMs = nowMs;
+  }
+
+  /** How often `sweep` wants to be called. */
+  get intervalMs(): number {
+    return this.#intervalMs;
+  }
+
+  sweep(nowMs: number): void {
+    const lateMs = nowMs - this.#sweptAtMs - this.#intervalMs;
+    const stallMs = lateMs > STALL_TOLERANCE_MS ? lateMs : 0;
+    this.#sweptAtMs = nowMs;
+    for (const connection of this.#connections) {
+      if (stallMs > 0) connection.credit(stallMs);
+      this.#judge(connection, nowMs);
+    }
+  }
+
+  #judge(connection: Connection, nowMs: number): void {
+    if (connection.isCongested) {
+      // Our ping would wait behind what the client has not taken, so its age is the measure here.
+      if (connection.bufferedAgeMs(nowMs) > this.#settings.bufferedAgeMaxMs)
+        connection.close('slow_consumer');
+      return;
+    }
+    const sincePingMs = nowMs - connection.pingedAtMs;
+    if (connection.awaitsPong) {
+      if (sincePingMs <= this.#settings.pongTimeoutMs || connection.state === 'closing') return;
+      this.#ledger.pingTimeouts += 1;
+      connection.close('ping_timeout');
+    } else if (sincePingMs >= this.#settings.pingIntervalMs && connection.ping(nowMs)) {
+      this.#ledger.controlFrames.transmit.ping += 1;
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * HTTP upgrade -> admit or reject. The only file that knows the ws library: it does the handshake, reads the
+ * client's frames and writes control frames. From here on a client is a Connection.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type RejectionReason, rejectionAnswers } from './admission.ts';
+import type { CloseReason } from './close-codes.ts';
+import type { Peer, Wire } from './connection.ts';
+
+/** What the listener asks and tells the gateway. */
+export type ListenerEvents = {
+  /** An upgrade request has come; answers why it is refused, or undefined. */
+  handshake(request: IncomingMessage): RejectionReason | undefined;
+  /** It was refused, by the gateway or because the client had gone. */
+  rejected(reason: RejectionReason, startedMs: number): void;
+  /** It was completed. Answers with what happens to the client from here on. */
+  opened(peer: Peer, wire: Wire, request: IncomingMessage, startedMs: number): PeerEvents;
+};
+
+export type PeerEvents = {
+  message(data: Buffer, isBinary: boolean): void;
+  ping(data: Buffer): void;
+  pong(): void;
+  /** The client broke a rule; the close frame that says so has been written. */
+  violated(reason: CloseReason): void;
+  /** The TCP connection has ended. 1006: without a close frame from the client. */
+  closed(code: number): void;
+};
+
+export type ListenerSettings = {
+  messageSizeMax: number;
+  closeTimeoutMs: number;
+  nowMs(): number;
+  random(): number;
+};
+
+/** Least and greatest Retry-After of a refusal that time may mend, in seconds; spread so that not all return at once. */
+const RETRY_AFTER_SECONDS = { least: 1, most: 10 };
+
+export class Listener {
+  readonly #websockets: WebSocketServer;
+  readonly #events: ListenerEvents;
+  readonly #settings: ListenerSettings;
+
+  constructor(events: ListenerEvents, settings: ListenerSettings) {
+    this.#events = events;
+    this.#settings = settings;
+    const options: ServerOptions & { closeTimeout: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      autoPong: false,
+      maxPayload: settings.messageSizeMax,
+      maxFragments: 16,
+      maxBufferedChunks: 256,
+      closeTimeout: settings.closeTimeoutMs,
+    };
+    this.#websockets = new WebSocketServer(options);
+    // Only a malformed Sec-WebSocket-Protocol is left for the library to find: the rest was checked before.
+    this.#websockets.on('wsClientError', (_error, socket, request) => {
+      this.#reject(socket as Socket, 'bad_request', startOf(request));
+    });
+  }
+
+  /** Takes the upgrades of an HTTP server. */
+  attach(server: Server): void {
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head));
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const startedMs = this.#settings.nowMs();
+    starts.set(request, startedMs);
+    // A socket that fails before it is handed over must not end the process; its end is counted below.
+    socket.on('error', ignoreSocketError);
+    const reason = this.#events.handshake(request);
+    if (!socket.readable || !socket.writable) return this.#abort(socket, startedMs);
+    if (reason !== undefined) return this.#reject(socket, reason, startedMs);
+    this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
+      socket.removeListener('error', ignoreSocketError);
+      this.#open(websocket, socket, request, startedMs);
+    });
+  }
+
+  #open(websocket: WebSocket, socket: Socket, request: IncomingMessage, startedMs: number): void {
+    const events = this.#events.opened(websocket, socket, request, startedMs);
+    websocket.on('message', (data: RawData, isBinary) => events.message(data as Buffer, isBinary));
+    websocket.on('ping', events.ping);
+    websocket.on('pong', events.pong);
+    websocket.on('error', (error: Error & { code?: string }) => events.violated(violationOf(error.code)));
+    websocket.on('close', events.closed);
+  }
+
+  #abort(socket: Socket, startedMs: number): void {
+    socket.destroy();
+    this.#events.rejected('aborted', startedMs);
+  }
+
+  #reject(
+    socket: Socket,
+    reason: Exclude<RejectionReason, 'aborted'> | RejectionReason,
+    startedMs: number,
+  ): void {
+    if (reason === 'aborted') return this.#abort(socket, startedMs);
+    const { status, message } = rejectionAnswers[reason];
+    const body = JSON.stringify({ error: { code: reason, message } });
+    const headers = [
+      `HTTP/1.1 ${status} ${statusTexts[status]}`,
+      'Connection: close',
+      'Content-Type: application/json; charset=utf-8',
+      'Cache-Control: no-store',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    if (status === 426) headers.push('Sec-WebSocket-Version: 13', 'Upgrade: websocket');
+    if (status === 503) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
+    socket.once('finish', () => socket.destroySoon());
+    socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
+    this.#events.rejected(reason, startedMs);
+  }
+
+  #retryAfterSeconds(): number {
+    const { least, most } = RETRY_AFTER_SECONDS;
+    return least + Math.floor(this.#settings.random() * (most - least + 1));
+  }
+}
+
+const starts = new WeakMap<IncomingMessage, number>();
+
+function startOf(request: IncomingMessage): number {
+  return starts.get(request)!;
+}
+
+function ignoreSocketError(): void {}
+
+const statusTexts: Record<number, string> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  404: 'Not Found',
+  426: 'Upgrade Required',
+  503: 'Service Unavailable',
+};
+
+/** The library's error codes for what a client may do wrong: one for size, the others for the protocol. */
+function violationOf(code: string | undefined): CloseReason {
+  return code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'message_too_big' : 'protocol_error';
+}

@@ -1,0 +1,168 @@
+/**
+ * The conversation with one client: what it asks, and what we answer. Rules about channels live here; how
+ * bytes reach the client is the connection's business, and who hears what is the hub's.
+ */
+import { isAllowed, isPattern } from '../bus/subjects.ts';
+import type { Connection } from './connection.ts';
+import { encodeTextFrame } from './frame.ts';
+import type { Hub } from './hub.ts';
+import type { Ledger } from './ledger.ts';
+import {
+  type ClientMessage,
+  encodeServerMessage,
+  type GapReason,
+  type MessageError,
+  parseClientMessage,
+  type ServerMessage,
+} from './protocol.ts';
+import type { GatewayRecorder } from './recorder.ts';
+
+export type SessionRules = {
+  capabilities: readonly string[];
+  /** Patterns heard by a client that has never subscribed. */
+  defaultChannels: readonly string[];
+  allowedChannels: readonly string[];
+  subscriptionsMax: number;
+};
+
+export type SessionSurroundings = {
+  hub: Hub;
+  ledger: Ledger;
+  rules: SessionRules;
+  recorder: Pick<GatewayRecorder, 'messageSize'>;
+  /** Monotonic milliseconds, and Unix milliseconds. */
+  nowMs(): number;
+  unixMs(): number;
+  nonce(): string;
+  /** Monotonic milliseconds at which the gateway started. */
+  startedMs: number;
+};
+
+/** Welcomes a new client and lets it hear the default channels. */
+export function welcome(connection: Connection, around: SessionSurroundings): void {
+  const now = around.unixMs();
+  say(connection, around, {
+    type: 'connectionEstablished',
+    timestamp: now,
+    nonce: around.nonce(),
+    clientId: connection.id,
+    serverTime: now,
+    capabilities: around.rules.capabilities,
+  });
+  around.hub.assign(connection, around.rules.defaultChannels);
+}
+
+/** A data message from the client. */
+export function receive(
+  connection: Connection,
+  data: Buffer,
+  isBinary: boolean,
+  around: SessionSurroundings,
+): void {
+  connection.received(data.length, around.nowMs());
+  around.recorder.messageSize(data.length, 'receive');
+  // What was under way when a close began is counted, not answered.
+  if (connection.state === 'closing') return;
+  if (isBinary) return connection.close('protocol_error', 1003);
+  const parsed = parseClientMessage(data.toString('utf8'));
+  if ('error' in parsed) return refuse(connection, around, parsed.error, parsed.explanation);
+  answer(connection, parsed.message, around);
+}
+
+function answer(connection: Connection, message: ClientMessage, around: SessionSurroundings): void {
+  const timestamp = around.unixMs();
+  switch (message.type) {
+    case 'ping': {
+      const pong = {
+        timestamp,
+        nonce: around.nonce(),
+        originalTimestamp: message.timestamp,
+        clientId: connection.id,
+      };
+      return say(connection, around, { type: 'pong', ...pong });
+    }
+    case 'heartbeat': {
+      const uptime = Math.round(around.nowMs() - around.startedMs);
+      return say(connection, around, {
+        type: 'heartbeat',
+        timestamp,
+        nonce: around.nonce(),
+        serverTime: timestamp,
+        uptime,
+      });
+    }
+    case 'subscribe':
+      return subscribe(connection, message.channels, around);
+    case 'unsubscribe':
+      return unsubscribe(connection, message.channels, around);
+  }
+}
+
+/** All of the channels, or none of them and an error. */
+function subscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
+  const { rules } = around;
+  if (!channels.every(isPattern)) {
+    return refuse(
+      connection,
+      around,
+      'bad_channel',
+      'A channel is a NATS subject or a pattern with * and a final >.',
+    );
+  }
+  if (!channels.every((channel) => isAllowed(channel, rules.allowedChannels))) {
+    return refuse(connection, around, 'forbidden', 'A channel is outside of what this client may hear.');
+  }
+  const wanted = new Set([...(connection.channels ?? []), ...channels]);
+  if (wanted.size > rules.subscriptionsMax) {
+    return refuse(
+      connection,
+      around,
+      'too_many_subscriptions',
+      `At most ${rules.subscriptionsMax} channels at a time.`,
+    );
+  }
+  connection.channels = wanted;
+  around.hub.assign(connection, wanted);
+  say(connection, around, { type: 'subscribed', channels });
+}
+
+function unsubscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
+  if (!channels.every(isPattern)) {
+    return refuse(
+      connection,
+      around,
+      'bad_channel',
+      'A channel is a NATS subject or a pattern with * and a final >.',
+    );
+  }
+  if (connection.channels !== undefined) {
+    for (const channel of channels) connection.channels.delete(channel);
+    around.hub.assign(connection, connection.channels);
+  }
+  say(connection, around, { type: 'unsubscribed', channels });
+}
+
+function refuse(
+  connection: Connection,
+  around: SessionSurroundings,
+  code: MessageError,
+  message: string,
+): void {
+  around.ledger.messagesRejected[code] += 1;
+  say(connection, around, { type: 'error', code, message });
+}
+
+/** Tells the client that it may have missed something; `null` where nobody can know how much. */
+export function sayGap(
+  connection: Connection,
+  reason: GapReason,
+  dropped: number | null,
+  around: Pick<SessionSurroundings, 'ledger' | 'nowMs'>,
+): void {
+  const frame = encodeTextFrame(encodeServerMessage({ type: 'gap', reason, dropped }));
+  if (connection.say(frame, around.nowMs())) around.ledger.gaps[reason] += 1;
+}
+
+function say(connection: Connection, around: SessionSurroundings, message: ServerMessage): void {
+  connection.say(encodeTextFrame(encodeServerMessage(message)), around.nowMs());
+}

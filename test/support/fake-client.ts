@@ -1,0 +1,136 @@
+/**
+ * A client on a socket of which every fault can be commanded: how much the kernel takes, when a write fails,
+ * when the peer closes. It stands in for the ws library and net.Socket, with their documented behaviour: a
+ * write is taken whole or waits, callbacks come in order, a failed write tells its callbacks so.
+ */
+import type { Peer, Wire } from '../../src/gateway/connection.ts';
+import type { PeerEvents } from '../../src/gateway/listener.ts';
+
+type Waiting = { chunk: Uint8Array; taken: ((error?: Error | null) => void) | undefined };
+
+export class FakeClient implements Wire, Peer {
+  /** Bytes that the kernel will still take. */
+  room = Number.POSITIVE_INFINITY;
+  readyState = 1;
+  bytesRead = 0;
+  bytesWritten = 0;
+  writableLength = 0;
+  errored: Error | null = null;
+  /** Close codes that the gateway has sent. */
+  closeCode: number | undefined;
+  pings = 0;
+  pongs = 0;
+  isTerminated = false;
+  /** What the gateway handed out to be told of this client. */
+  events!: PeerEvents;
+  hasEnded = false;
+  readonly #waiting: Waiting[] = [];
+  readonly #taken: Uint8Array[] = [];
+
+  write(chunk: Uint8Array, taken?: (error?: Error | null) => void): boolean {
+    this.bytesWritten += chunk.length;
+    if (this.errored !== null) {
+      taken?.(this.errored);
+      return false;
+    }
+    if (this.#waiting.length === 0 && chunk.length <= this.room) {
+      this.#take(chunk);
+      taken?.(null);
+    } else {
+      this.#waiting.push({ chunk, taken });
+      this.writableLength += chunk.length;
+    }
+    return true;
+  }
+
+  /** The kernel takes this many bytes more, in whole writes. */
+  drain(bytes: number): void {
+    this.room += bytes;
+    let next = this.#waiting[0];
+    while (next !== undefined && next.chunk.length <= this.room) {
+      this.#waiting.shift();
+      this.writableLength -= next.chunk.length;
+      this.#take(next.chunk);
+      next.taken?.(null);
+      next = this.#waiting[0];
+    }
+  }
+
+  /** It stops reading: the kernel takes nothing more until it is drained. */
+  stopTaking(): void {
+    this.room = 0;
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.room -= chunk.length;
+    this.#taken.push(chunk);
+  }
+
+  ping(): void {
+    this.pings += 1;
+  }
+
+  pong(): void {
+    this.pongs += 1;
+  }
+
+  close(code: number): void {
+    this.closeCode = code;
+    this.readyState = 2;
+  }
+
+  terminate(): void {
+    this.isTerminated = true;
+    this.readyState = 2;
+    this.end(1006);
+  }
+
+  /** The TCP connection ends; what waits is never sent, and the socket forgets that it ever had it. */
+  end(code: number): void {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    this.readyState = 3;
+    if (code === 1006) this.errored = new Error('reset');
+    const left = this.#waiting.splice(0);
+    this.writableLength = 0;
+    for (const { taken } of left) taken?.(new Error('destroyed'));
+    this.events.closed(code);
+  }
+
+  /** The client asks to close: its frame has been read and answered, and everything before the answer is sent. */
+  closeFromClient(code: number): void {
+    if (this.hasEnded) return;
+    this.readyState = 2;
+    this.drain(Number.MAX_SAFE_INTEGER);
+    this.end(code);
+  }
+
+  send(text: string): void {
+    const data = Buffer.from(text);
+    this.bytesRead += data.length + 6;
+    this.events.message(data, false);
+  }
+
+  /** Payloads of the data frames that the kernel has taken. */
+  received(): string[] {
+    return decodeFrames(Buffer.concat(this.#taken));
+  }
+}
+
+/** Whole, unmasked frames back to payloads. */
+export function decodeFrames(bytes: Buffer): string[] {
+  const payloads: string[] = [];
+  let offset = 0;
+  while (offset < bytes.length) {
+    const short = bytes[offset + 1]!;
+    const [length, header] =
+      short < 126
+        ? [short, 2]
+        : short === 126
+          ? [bytes.readUInt16BE(offset + 2), 4]
+          : [Number(bytes.readBigUInt64BE(offset + 2)), 10];
+    payloads.push(bytes.toString('utf8', offset + header, offset + header + length));
+    offset += header + length;
+  }
+  return payloads;
+}

@@ -1,0 +1,95 @@
+/** A gateway on an injected clock, with recorders that keep what they are told. */
+import { Gateway, type GatewaySettings } from '../../src/gateway/gateway.ts';
+import type { GatewayRecorder } from '../../src/gateway/recorder.ts';
+import type { GatewayFigures } from '../../src/telemetry/figures.ts';
+import { FakeClient } from './fake-client.ts';
+
+export type Recorded = { [Name in keyof GatewayRecorder]: Parameters<GatewayRecorder[Name]>[] };
+
+export type TestGateway = {
+  gateway: Gateway;
+  recorded: Recorded;
+  /** Channels that somebody listens to now. */
+  wanted: Set<string>;
+  clock: { nowMs: number; pass(ms: number): void };
+  /** Ends this turn of the event loop. */
+  turn(): void;
+  connect(room?: number): FakeClient;
+  figures(): GatewayFigures;
+};
+
+export function createTestGateway(overrides: Partial<GatewaySettings> = {}): TestGateway {
+  const clock = {
+    nowMs: 1_000,
+    pass: (ms: number): void => {
+      clock.nowMs += ms;
+    },
+  };
+  const recorded: Recorded = {
+    handshake: [],
+    connectionClosed: [],
+    messageSize: [],
+    fanoutDuration: [],
+    fanoutRecipients: [],
+    fanoutBatch: [],
+    pingRoundTrip: [],
+  };
+  const recorder = Object.fromEntries(
+    Object.entries(recorded).map(([name, calls]) => [
+      name,
+      (...call: never[]) => void (calls as unknown[]).push(call),
+    ]),
+  ) as unknown as GatewayRecorder;
+  const wanted = new Set<string>();
+  const soon: (() => void)[] = [];
+  let nonces = 0;
+  const gateway = new Gateway(
+    {
+      host: '127.0.0.1',
+      origins: undefined,
+      capabilities: ['test'],
+      defaultChannels: ['public.>'],
+      allowedChannels: ['public.>', 'private.*'],
+      subscriptionsMax: 4,
+      messageSizeMax: 16_384,
+      bufferedMax: 2_048,
+      bufferedAgeMaxMs: 10_000,
+      pingIntervalMs: 25_000,
+      pongTimeoutMs: 10_000,
+      remoteAddr: 'full',
+      connectionLimit: 1_000,
+      ...overrides,
+    },
+    {
+      recorder,
+      nowMs: () => clock.nowMs,
+      unixMs: () => 1_700_000_000_000 + clock.nowMs,
+      random: () => 0.5,
+      nonce: () => {
+        nonces += 1;
+        return String(nonces);
+      },
+      soon: (run) => void soon.push(run),
+      channelWanted: (pattern) => void wanted.add(pattern),
+      channelUnwanted: (pattern) => void wanted.delete(pattern),
+    },
+  );
+  return {
+    gateway,
+    recorded,
+    wanted,
+    clock,
+    turn: () => {
+      for (const run of soon.splice(0)) run();
+    },
+    connect: (room = Number.POSITIVE_INFINITY) => {
+      const client = new FakeClient();
+      client.room = room;
+      gateway.ledger.handshakes.begun += 1;
+      gateway.ledger.handshakes.active += 1;
+      client.events = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      return client;
+    },
+    figures: () => gateway.figures({ starting: false, draining: false, bus: false, capacity: false }),
+  };
+}

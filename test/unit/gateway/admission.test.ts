@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { connectionLimit, createOriginRule, rejectionOf } from '../../../src/gateway/admission.ts';
+
+const free = { isDraining: false, active: 0, limit: 10 };
+const headers = { 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+const request = { method: 'GET', url: '/ws', headers };
+const anyOrigin = (): boolean => true;
+
+test('a well-formed handshake is admitted, with a query or without', () => {
+  assert.equal(rejectionOf(request, anyOrigin, free), undefined);
+  assert.equal(rejectionOf({ ...request, url: '/ws?token=x' }, anyOrigin, free), undefined);
+});
+
+test('each fault has its reason', () => {
+  const reasonOf = (change: object, state = free, rule = anyOrigin) =>
+    rejectionOf({ ...request, ...change }, rule, state);
+  assert.equal(reasonOf({ url: '/other' }), 'not_found');
+  assert.equal(reasonOf({ url: undefined }), 'not_found');
+  assert.equal(reasonOf({ method: 'POST' }), 'bad_request');
+  assert.equal(reasonOf({ headers: { ...headers, 'sec-websocket-version': '8' } }), 'unsupported_version');
+  assert.equal(reasonOf({ headers: { 'sec-websocket-version': '13' } }), 'bad_request');
+  assert.equal(reasonOf({ headers: { ...headers, 'sec-websocket-key': 'short' } }), 'bad_request');
+  assert.equal(
+    reasonOf({ headers: { ...headers, origin: 'https://evil.example' } }, free, () => false),
+    'forbidden_origin',
+  );
+  assert.equal(reasonOf({}, { ...free, isDraining: true }), 'draining');
+  assert.equal(reasonOf({}, { ...free, active: 10 }), 'capacity');
+});
+
+describe('the Origin rule', () => {
+  test('without a list, on loopback, admits loopback pages on any port and nobody else', () => {
+    const allows = createOriginRule(undefined, true);
+    for (const origin of [
+      'http://localhost:5173',
+      'http://127.0.0.1',
+      'https://[::1]:8443',
+      'http://app.localhost',
+    ]) {
+      assert.ok(allows(origin, '127.0.0.1:3002'), origin);
+    }
+    for (const origin of [
+      'null',
+      '',
+      'https://example.com',
+      'http://localhost.evil.com',
+      'http://127.0.0.1.evil.com',
+      'file://',
+    ]) {
+      assert.ok(!allows(origin, '127.0.0.1:3002'), origin);
+    }
+  });
+
+  test('without a list, elsewhere, admits the same host and port only', () => {
+    const allows = createOriginRule(undefined, false);
+    assert.ok(allows('https://gate.example', 'gate.example'));
+    assert.ok(allows('https://gate.example', 'GATE.example:443'));
+    assert.ok(allows('http://gate.example:8080', 'gate.example:8080'));
+    assert.ok(!allows('https://gate.example:8080', 'gate.example'));
+    assert.ok(!allows('https://other.example', 'gate.example'));
+    assert.ok(!allows('https://gate.example', undefined));
+    assert.ok(!allows('http://localhost', 'gate.example'));
+  });
+
+  test('with a list admits what is on it, a port * standing for any', () => {
+    const allows = createOriginRule(['https://app.example', 'http://dev.example:*'], true);
+    assert.ok(allows('https://app.example', 'x'));
+    assert.ok(allows('http://dev.example:1234', 'x'));
+    assert.ok(allows('http://dev.example', 'x'));
+    for (const origin of [
+      'http://app.example',
+      'https://app.example:8443',
+      'https://dev.example:1',
+      'http://localhost',
+      'null',
+      'https://app.example/x',
+    ]) {
+      assert.ok(!allows(origin, 'x'), origin);
+    }
+  });
+});
+
+test('the limit in force is the setting, or what descriptors allow less a reserve', () => {
+  assert.equal(connectionLimit(50_000, undefined), 50_000);
+  assert.equal(connectionLimit(50_000, 1_000_000), 50_000);
+  assert.equal(connectionLimit(50_000, 20_000), 19_744);
+  assert.equal(connectionLimit(50_000, 100), 1);
+});

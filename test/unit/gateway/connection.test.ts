@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createTestGateway } from '../../support/test-gateway.ts';
+
+const payload = (bytes: number): Buffer => Buffer.alloc(bytes, 'p');
+
+describe('a connection', () => {
+  test('counts a delivery as sent when the kernel has taken it, not before', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const client = connect();
+    client.room = 0;
+    gateway.hub.publish('public.a', payload(100));
+    turn();
+    assert.deepEqual(figures().deliveries, {
+      matched: 1,
+      sent: 0,
+      queued: 1,
+      dropped: { slow_consumer: 0, closed: 0 },
+    });
+    assert.equal(figures().states.congested, 1);
+    assert.equal(figures().sendQueue.bytes, 102);
+    client.drain(102);
+    assert.deepEqual(figures().deliveries, {
+      matched: 1,
+      sent: 1,
+      queued: 0,
+      dropped: { slow_consumer: 0, closed: 0 },
+    });
+    assert.equal(figures().states.open, 1);
+  });
+
+  test('that would exceed its bound is closed with 4408, and what waits is dropped with it', () => {
+    const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 250 });
+    const client = connect();
+    client.room = 0;
+    for (let sent = 0; sent < 3; sent += 1) {
+      gateway.hub.publish('public.a', payload(100));
+      turn();
+    }
+    assert.equal(client.closeCode, 4408);
+    assert.deepEqual(figures().deliveries, {
+      matched: 3,
+      sent: 0,
+      queued: 2,
+      dropped: { slow_consumer: 1, closed: 0 },
+    });
+    client.end(1006);
+    assert.deepEqual(figures().deliveries, {
+      matched: 3,
+      sent: 0,
+      queued: 0,
+      dropped: { slow_consumer: 1, closed: 2 },
+    });
+    assert.equal(figures().closed.slow_consumer, 1);
+  });
+
+  test('takes one message into an empty queue, whatever its size', () => {
+    const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 1_024 });
+    const client = connect();
+    client.room = 0;
+    gateway.hub.publish('public.a', payload(5_000));
+    turn();
+    assert.equal(client.closeCode, undefined);
+    assert.equal(figures().deliveries.queued, 1);
+  });
+
+  test('does not count a write that failed at once', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const client = connect();
+    client.errored = new Error('EPIPE');
+    gateway.hub.publish('public.a', payload(10));
+    turn();
+    assert.equal(figures().deliveries.sent, 0);
+    client.end(1006);
+    assert.equal(figures().deliveries.dropped.closed, 1);
+    assert.equal(figures().closed.no_close_frame, 1);
+  });
+
+  test('keeps the first cause of its end', () => {
+    const { gateway, connect, figures } = createTestGateway();
+    const client = connect();
+    void gateway.drain.run();
+    client.events.violated('protocol_error');
+    client.end(1006);
+    assert.equal(figures().closed.drain, 1);
+    assert.equal(figures().closed.protocol_error + figures().closed.no_close_frame, 0);
+  });
+
+  test('is told what waits for it before a polite close', () => {
+    const { gateway, connect } = createTestGateway();
+    const client = connect();
+    gateway.hub.publish('public.a', Buffer.from('last words'));
+    void gateway.drain.run();
+    assert.equal(client.received().at(-1), 'last words');
+    assert.equal(client.closeCode, 1012);
+  });
+
+  test('gets no data after a close frame of either side', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const client = connect();
+    client.readyState = 2;
+    gateway.hub.publish('public.a', payload(10));
+    turn();
+    assert.equal(client.received().length, 1);
+    assert.equal(figures().deliveries.matched, 0);
+  });
+
+  test('answers the last ping of several once it is no longer congested', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const client = connect();
+    client.room = 0;
+    gateway.hub.publish('public.a', payload(10));
+    turn();
+    for (let ping = 0; ping < 1_000; ping += 1) client.events.ping(Buffer.from([ping]));
+    assert.equal(client.pongs, 0);
+    client.drain(1_000);
+    assert.equal(client.pongs, 1);
+    const frames = figures().controlFrames;
+    assert.equal(frames.receive.ping, 1_000);
+    assert.equal(frames.transmit.pong, 1);
+  });
+
+  test('is closed with 1003 when it sends binary data', () => {
+    const { connect, figures } = createTestGateway();
+    const client = connect();
+    client.events.message(Buffer.from('{}'), true);
+    assert.equal(client.closeCode, 1003);
+    client.end(1003);
+    assert.equal(figures().closed.protocol_error, 1);
+    assert.equal(figures().messages.receive, 1);
+  });
+});

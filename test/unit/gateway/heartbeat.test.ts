@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestGateway } from '../../support/test-gateway.ts';
+import { createTestGateway } from '../../support/test-gateway.ts';
+
+function passMs({ clock, gateway }: TestGateway, ms: number): void {
+  for (let passed = 0; passed < ms; passed += 250) {
+    clock.nowMs += 250;
+    gateway.sweep();
+  }
+}
+
+test('a connection is pinged each interval, and the round trip is recorded', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  passMs(gateway, 24_750);
+  assert.equal(client.pings, 0);
+  passMs(gateway, 250);
+  assert.equal(client.pings, 1);
+  gateway.clock.nowMs += 40;
+  client.events.pong();
+  assert.deepEqual(gateway.recorded.pingRoundTrip, [[0.04]]);
+  passMs(gateway, 25_000);
+  assert.equal(client.pings, 2);
+});
+
+test('a connection whose pong is overdue is closed with 4409', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  passMs(gateway, 25_000 + 10_000);
+  assert.equal(client.closeCode, undefined);
+  passMs(gateway, 250);
+  assert.equal(client.closeCode, 4409);
+  assert.equal(gateway.figures().pingTimeouts, 1);
+  passMs(gateway, 20_000);
+  assert.equal(gateway.figures().pingTimeouts, 1);
+});
+
+test('a pong that nobody asked for is counted and changes nothing', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  client.events.pong();
+  assert.equal(gateway.figures().controlFrames.receive.pong, 1);
+  assert.deepEqual(gateway.recorded.pingRoundTrip, []);
+});
+
+test('our own stall is not held against a client', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  passMs(gateway, 25_000);
+  gateway.clock.nowMs += 60_000;
+  gateway.gateway.sweep();
+  passMs(gateway, 9_500);
+  assert.equal(client.closeCode, undefined);
+  passMs(gateway, 1_000);
+  assert.equal(client.closeCode, 4409);
+});
+
+test('a connection with data older than the bound is closed as a slow consumer, not for its pong', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  passMs(gateway, 25_000);
+  client.room = 0;
+  gateway.gateway.hub.publish('public.a', Buffer.from('x'));
+  gateway.turn();
+  passMs(gateway, 10_000);
+  assert.equal(client.closeCode, undefined);
+  passMs(gateway, 250);
+  assert.equal(client.closeCode, 4408);
+});
+
+test('a stall does not age what waits', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  client.room = 0;
+  gateway.gateway.hub.publish('public.a', Buffer.from('x'));
+  gateway.turn();
+  gateway.clock.nowMs += 60_000;
+  gateway.gateway.sweep();
+  assert.equal(client.closeCode, undefined);
+});

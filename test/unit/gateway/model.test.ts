@@ -1,0 +1,291 @@
+/**
+ * Table, ledger and hub against a model: random commands on fake sockets and an injected clock. After every
+ * command the invariants hold; at the end everybody leaves, and what each client received is what was counted.
+ * The model knows nothing of audiences, chunks or queues: for each client it keeps the list of messages that
+ * it should hear, by plain matching.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { matches } from '../../../src/bus/subjects.ts';
+import type { GatewayFigures } from '../../../src/telemetry/figures.ts';
+import type { FakeClient } from '../../support/fake-client.ts';
+import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
+
+type ModelClient = {
+  /** Patterns heard now. */
+  patterns: Set<string>;
+  hasSubscribed: boolean;
+  /** Published messages that this client should be sent while it stays, in order. */
+  expected: string[];
+  isOpen: boolean;
+  /** Its next write fails, so nothing more reaches it, though the gateway cannot know yet. */
+  isBroken: boolean;
+  sent: { messages: number; bytes: number };
+};
+type Model = { clients: ModelClient[]; opened: number; published: number; expectedSeconds: number };
+type Real = { test: TestGateway; clients: FakeClient[]; last: GatewayFigures };
+type Command = fc.Command<Model, Real>;
+
+const channels = ['public.a', 'public.b', 'public.*', 'public.>', 'public.a.x', 'private.*', 'private.p'];
+const subjects = ['public.a', 'public.b', 'public.a.x', 'private.p', 'elsewhere'];
+
+class Connect implements Command {
+  readonly room: number;
+  constructor(room: number) {
+    this.room = room;
+  }
+  check = (model: Readonly<Model>): boolean => model.clients.length < 12;
+  run(model: Model, real: Real): void {
+    real.clients.push(real.test.connect(this.room));
+    model.clients.push({
+      patterns: new Set(['public.>']),
+      hasSubscribed: false,
+      expected: [],
+      isOpen: true,
+      isBroken: false,
+      sent: { messages: 0, bytes: 0 },
+    });
+    model.opened += 1;
+    afterwards(model, real);
+  }
+  toString = (): string => `connect(${this.room})`;
+}
+
+/** Something that one of the open clients does. */
+class ByClient implements Command {
+  readonly name: string;
+  readonly choice: number;
+  readonly act: (model: ModelClient, client: FakeClient, test: TestGateway) => void;
+  constructor(name: string, choice: number, act: ByClient['act']) {
+    this.name = name;
+    this.choice = choice;
+    this.act = act;
+  }
+  check = (model: Readonly<Model>): boolean => model.clients.some((one) => one.isOpen);
+  run(model: Model, real: Real): void {
+    const open = model.clients.filter((one) => one.isOpen);
+    const chosen = open[this.choice % open.length]!;
+    this.act(chosen, real.clients[model.clients.indexOf(chosen)]!, real.test);
+    afterwards(model, real);
+  }
+  toString = (): string => `${this.name} (${this.choice})`;
+}
+
+class Global implements Command {
+  readonly name: string;
+  readonly act: (model: Model, real: Real) => void;
+  constructor(name: string, act: Global['act']) {
+    this.name = name;
+    this.act = act;
+  }
+  check = (): boolean => true;
+  run(model: Model, real: Real): void {
+    this.act(model, real);
+    afterwards(model, real);
+  }
+  toString = (): string => this.name;
+}
+
+function say(model: ModelClient, client: FakeClient, message: unknown): void {
+  const text = typeof message === 'string' ? message : JSON.stringify(message);
+  client.send(text);
+  model.sent.messages += 1;
+  model.sent.bytes += Buffer.byteLength(text);
+}
+
+function subscribe(model: ModelClient, client: FakeClient, wanted: string[]): void {
+  say(model, client, { type: 'subscribe', channels: wanted });
+  const all = new Set([...(model.hasSubscribed ? model.patterns : []), ...wanted]);
+  if (all.size > 4) return;
+  model.patterns = all;
+  model.hasSubscribed = true;
+}
+
+function unsubscribe(model: ModelClient, client: FakeClient, unwanted: string[]): void {
+  say(model, client, { type: 'unsubscribe', channels: unwanted });
+  if (model.hasSubscribed) for (const channel of unwanted) model.patterns.delete(channel);
+}
+
+function publish(subject: string, size: number): Command {
+  return new Global(`publish(${subject}, ${size})`, (model, real) => {
+    model.published += 1;
+    const payload = `#${model.published} ${'x'.repeat(size)}`;
+    real.test.gateway.hub.publish(subject, Buffer.from(payload));
+    for (const client of model.clients) {
+      if (client.isOpen && [...client.patterns].some((pattern) => matches(pattern, subject)))
+        client.expected.push(payload);
+    }
+  });
+}
+
+/** Clients that the gateway has meanwhile begun to close hear nothing more. */
+function noticeCuts(model: Model, real: Real): void {
+  model.clients.forEach((client, index) => {
+    if (real.clients[index]!.readyState !== 1) client.isOpen = false;
+  });
+}
+
+const sumOf = (record: Record<string, number>): number =>
+  Object.values(record).reduce((sum, one) => sum + one, 0);
+
+function afterwards(model: Model, real: Real): void {
+  noticeCuts(model, real);
+  const now = real.test.figures();
+  const live = real.clients.filter((client) => !client.hasEnded).length;
+  assert.equal(now.ledgerDrift, 0);
+  // I1: active = opened - closed = rows.
+  assert.equal(now.active, live);
+  assert.equal(now.opened, model.opened);
+  assert.equal(now.active, now.opened - sumOf(now.closed));
+  assert.equal(now.active, now.states.open + now.states.congested + now.states.closing);
+  // I2: every handshake is accounted for.
+  assert.equal(now.handshakes.begun, now.opened + sumOf(now.handshakes.rejected) + now.handshakes.active);
+  // I3: what came in, from the clients' own point of view.
+  assert.equal(
+    now.messages.receive,
+    model.clients.reduce((sum, one) => sum + one.sent.messages, 0),
+  );
+  assert.equal(
+    now.payloadBytes.receive,
+    model.clients.reduce((sum, one) => sum + one.sent.bytes, 0),
+  );
+  // I3, I6: what went out is what the kernels took.
+  assert.equal(
+    now.messages.transmit,
+    real.clients.reduce((sum, one) => sum + one.received().length, 0),
+  );
+  // I4: matched = sent + queued + dropped.
+  assert.equal(
+    now.deliveries.matched,
+    now.deliveries.sent + now.deliveries.queued + sumOf(now.deliveries.dropped),
+  );
+  // I8: nothing falls, nothing is negative.
+  for (const [before, after] of monotonic(real.last, now))
+    assert.ok(after >= before, `${after} >= ${before}`);
+  assert.ok(now.deliveries.queued >= 0 && now.sendQueue.bytes >= 0);
+  // I13: each end has one reason.
+  assert.equal(real.test.recorded.connectionClosed.length, sumOf(now.closed));
+  assert.ok(now.subscriptions <= 12 * 4);
+  real.last = now;
+}
+
+function monotonic(before: GatewayFigures, after: GatewayFigures): [number, number][] {
+  const flat = (figures: GatewayFigures): number[] => [
+    figures.opened,
+    figures.peak,
+    ...Object.values(figures.closed),
+    figures.messages.receive,
+    figures.messages.transmit,
+    figures.payloadBytes.transmit,
+    figures.wireBytes.transmit,
+    figures.deliveries.matched,
+    figures.deliveries.sent,
+    ...Object.values(figures.deliveries.dropped),
+    figures.pingTimeouts,
+  ];
+  const later = flat(after);
+  return flat(before).map((value, index) => [value, later[index]!]);
+}
+
+/** Everybody leaves politely, and the account is closed. */
+function settle(model: Model, real: Real): void {
+  real.test.turn();
+  noticeCuts(model, real);
+  model.clients.forEach((client, index) => {
+    const fake = real.clients[index]!;
+    const wasHealthy = client.isOpen && !client.isBroken;
+    fake.closeFromClient(1000);
+    const heard = fake.received().filter((payload) => payload.startsWith('#'));
+    // Never out of order, never twice, nothing that was not asked for; and all of it for who stayed to the end.
+    assert.deepEqual(heard, client.expected.slice(0, heard.length));
+    if (wasHealthy) assert.equal(heard.length, client.expected.length);
+  });
+  const end = real.test.figures();
+  assert.equal(end.active, 0);
+  assert.equal(end.deliveries.queued, 0);
+  assert.equal(end.subscriptions + end.channels + end.audiences + end.flush.pendingMessages, 0);
+  assert.deepEqual([...real.test.wanted], []);
+  const heard = real.clients
+    .flatMap((client) => client.received())
+    .filter((payload) => payload.startsWith('#'));
+  assert.equal(end.deliveries.sent, heard.length);
+}
+
+const client = fc.nat({ max: 11 });
+const connect = fc.constantFrom(Number.POSITIVE_INFINITY, 0, 300, 5_000).map((room) => new Connect(room));
+const commands: fc.Arbitrary<Command>[] = [
+  connect,
+  connect,
+  fc
+    .record({ subject: fc.constantFrom(...subjects), size: fc.constantFrom(0, 10, 130, 900) })
+    .map((one) => publish(one.subject, one.size)),
+  fc.constant(new Global('turn', (_model, real) => real.test.turn())),
+  fc
+    .tuple(client, fc.subarray(channels, { minLength: 1, maxLength: 3 }))
+    .map(
+      ([index, wanted]) =>
+        new ByClient(`subscribe ${wanted}`, index, (model, fake) => subscribe(model, fake, wanted)),
+    ),
+  fc
+    .tuple(client, fc.subarray(channels, { minLength: 1, maxLength: 3 }))
+    .map(
+      ([index, unwanted]) =>
+        new ByClient(`unsubscribe ${unwanted}`, index, (model, fake) => unsubscribe(model, fake, unwanted)),
+    ),
+  fc
+    .tuple(
+      client,
+      fc.constantFrom('{"type":"ping","timestamp":1}', '{"type":"heartbeat"}', 'nonsense', '{"type":"x"}'),
+    )
+    .map(([index, text]) => new ByClient(`says ${text}`, index, (model, fake) => say(model, fake, text))),
+  fc
+    .tuple(client, fc.constantFrom(100, 1_000, 10_000))
+    .map(([index, bytes]) => new ByClient(`drain ${bytes}`, index, (_model, fake) => fake.drain(bytes))),
+  client.map((index) => new ByClient('stops reading', index, (_model, fake) => fake.stopTaking())),
+  fc.tuple(client, fc.constantFrom(1000, 1001, 1005, 4000)).map(
+    ([index, code]) =>
+      new ByClient(`closes ${code}`, index, (model, fake, { turn }) => {
+        turn();
+        if (fake.readyState !== 1) return;
+        model.isOpen = false;
+        fake.closeFromClient(code);
+      }),
+  ),
+  client.map(
+    (index) =>
+      new ByClient('resets', index, (model, fake) => {
+        model.isOpen = false;
+        fake.end(1006);
+      }),
+  ),
+  client.map(
+    (index) =>
+      new ByClient('fails at the next write', index, (model, fake) => {
+        model.isBroken = true;
+        fake.errored = new Error('EPIPE');
+      }),
+  ),
+  client.map((index) => new ByClient('answers pings', index, (_model, fake) => fake.events.pong())),
+  fc.constantFrom(100, 5_000, 20_000).map(
+    (ms) =>
+      new Global(`sweeps for ${ms} ms`, (_model, { test: { clock, gateway } }) => {
+        for (let passed = 0; passed < ms; passed += 250) {
+          clock.nowMs += 250;
+          gateway.sweep();
+        }
+      }),
+  ),
+  fc.constant(new Global('stalls', (_model, { test: { clock } }) => clock.pass(60_000))),
+];
+
+test('table, ledger and hub agree with the model after every command', () => {
+  const property = fc.property(fc.commands(commands, { maxCommands: 60, size: 'max' }), (cmds) => {
+    const gateway = createTestGateway();
+    const model: Model = { clients: [], opened: 0, published: 0, expectedSeconds: 0 };
+    const real: Real = { test: gateway, clients: [], last: gateway.figures() };
+    fc.modelRun(() => ({ model, real }), cmds);
+    settle(model, real);
+  });
+  fc.assert(property, { numRuns: process.env.CI === 'true' ? 5_000 : 1_000 });
+});
