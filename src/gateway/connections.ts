@@ -47,7 +47,6 @@ export class Connections {
 
   remove(connection: Connection): void {
     this.#rows.delete(connection.id);
-    this.congested.delete(connection);
   }
 
   [Symbol.iterator](): IterableIterator<Connection> {

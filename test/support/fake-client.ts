@@ -15,6 +15,8 @@ export class FakeClient implements Wire, Peer {
   bytesRead = 0;
   bytesWritten = 0;
   writableLength = 0;
+  /** What the kernel has taken. */
+  bytesTaken = 0;
   errored: Error | null = null;
   /** Close codes that the gateway has sent. */
   closeCode: number | undefined;
@@ -63,6 +65,7 @@ export class FakeClient implements Wire, Peer {
 
   #take(chunk: Uint8Array): void {
     this.room -= chunk.length;
+    this.bytesTaken += chunk.length;
     this.#taken.push(chunk);
   }
 

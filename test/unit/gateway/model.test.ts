@@ -155,6 +155,11 @@ function afterwards(model: Model, real: Real): void {
     now.messages.transmit,
     real.clients.reduce((sum, one) => sum + one.received().length, 0),
   );
+  assert.equal(
+    now.wireBytes.transmit,
+    real.clients.reduce((sum, one) => sum + one.bytesTaken, 0),
+  );
+  assert.equal(now.sendQueue.connections, now.states.congested + congestedWhileClosing(real));
   // I4: matched = sent + queued + dropped.
   assert.equal(
     now.deliveries.matched,
@@ -168,6 +173,11 @@ function afterwards(model: Model, real: Real): void {
   assert.equal(real.test.recorded.connectionClosed.length, sumOf(now.closed));
   assert.ok(now.subscriptions <= 12 * 4);
   real.last = now;
+}
+
+/** A connection that is closing shows as that, though it may be congested too. */
+function congestedWhileClosing({ test: { gateway } }: Real): number {
+  return [...gateway.connections].filter((one) => one.state === 'closing' && one.isCongested).length;
 }
 
 function monotonic(before: GatewayFigures, after: GatewayFigures): [number, number][] {
@@ -214,12 +224,15 @@ function settle(model: Model, real: Real): void {
 
 const client = fc.nat({ max: 11 });
 const connect = fc.constantFrom(Number.POSITIVE_INFINITY, 0, 300, 5_000).map((room) => new Connect(room));
+const publication = fc
+  .record({ subject: fc.constantFrom(...subjects), size: fc.constantFrom(0, 10, 130, 900) })
+  .map((one) => publish(one.subject, one.size));
 const commands: fc.Arbitrary<Command>[] = [
   connect,
   connect,
-  fc
-    .record({ subject: fc.constantFrom(...subjects), size: fc.constantFrom(0, 10, 130, 900) })
-    .map((one) => publish(one.subject, one.size)),
+  publication,
+  publication,
+  publication,
   fc.constant(new Global('turn', (_model, real) => real.test.turn())),
   fc
     .tuple(client, fc.subarray(channels, { minLength: 1, maxLength: 3 }))

@@ -1,0 +1,204 @@
+/**
+ * A test of the tests: each of these bugs is put into a copy of the gateway, one at a time, and the gateway's
+ * own unit tests must notice it. A bug that passes means that a figure could be wrong and nobody would know.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createTempFolder } from '../support/child.ts';
+
+type SeededBug = { what: string; file: string; from: string; to: string };
+
+const bugs: SeededBug[] = [
+  {
+    what: 'a received message is counted twice',
+    file: 'connection.ts',
+    from: 'this.counts.messagesReceived += 1',
+    to: 'this.counts.messagesReceived += 2',
+  },
+  {
+    what: 'a delivery that waits is counted as sent',
+    file: 'connection.ts',
+    from: 'if (wire.writableLength === 0 && wire.errored === null)',
+    to: 'if (wire.errored === null)',
+  },
+  {
+    what: 'a write that failed at once is counted as sent',
+    file: 'connection.ts',
+    from: 'wire.writableLength === 0 && wire.errored === null',
+    to: 'wire.writableLength === 0',
+  },
+  {
+    what: 'a write that failed later is counted as sent',
+    file: 'connection.ts',
+    from: 'if (error) return;',
+    to: '',
+  },
+  {
+    what: 'what was taken stays queued',
+    file: 'connection.ts',
+    from: 'this.counts.queued -= taken.deliveries;',
+    to: '',
+  },
+  {
+    what: 'what was queued at the end is forgotten',
+    file: 'connection.ts',
+    from: 'this.counts.droppedClosed += this.counts.queued;',
+    to: '',
+  },
+  {
+    what: 'what does not fit is not counted as dropped',
+    file: 'connection.ts',
+    from: 'this.counts.droppedSlow += messages;',
+    to: '',
+  },
+  {
+    what: 'the last cause of an end wins',
+    file: 'connection.ts',
+    from: 'this.#cause ??= reason;\n    this.#noticeClosing();\n  }\n\n  #notice',
+    to: 'this.#cause = reason;\n    this.#noticeClosing();\n  }\n\n  #notice',
+  },
+  {
+    what: 'data follows a close frame',
+    file: 'connection.ts',
+    from: 'if (this.#peer.readyState !== OPEN) return this.#noticeClosing();\n    this.counts.matched',
+    to: 'this.counts.matched',
+  },
+  {
+    what: 'wire bytes that were never sent are counted',
+    file: 'connection.ts',
+    from: 'Math.max(this.#wire.writableLength, this.#waitingBytes)',
+    to: '0',
+  },
+  {
+    what: 'a closed connection stays in the table',
+    file: 'connections.ts',
+    from: 'this.#rows.delete(connection.id);',
+    to: '',
+  },
+  {
+    what: 'a congested connection stays listed',
+    file: 'gateway.ts',
+    from: 'else this.connections.congested.delete(connection);',
+    to: '',
+  },
+  {
+    what: 'the peak follows the present',
+    file: 'connections.ts',
+    from: 'if (this.#rows.size > this.peak) this.peak',
+    to: 'this.peak',
+  },
+  {
+    what: 'the counts of the dead are lost',
+    file: 'ledger.ts',
+    from: 'addCounts(this.ended, counts);',
+    to: '',
+  },
+  {
+    what: 'an end has two reasons',
+    file: 'ledger.ts',
+    from: 'this.closed[reason] += 1;',
+    to: 'this.closed[reason] += 1;\n    this.closed.normal += 1;',
+  },
+  {
+    what: 'a handshake stays in progress',
+    file: 'gateway.ts',
+    from: 'this.ledger.handshakes.active -= 1;\n    this.ledger.opened',
+    to: 'this.ledger.opened',
+  },
+  {
+    what: 'a message that matches twice is sent twice',
+    file: 'hub.ts',
+    from: 'if (audience.lastMessage === this.#message) return;',
+    to: '',
+  },
+  {
+    what: 'whoever joins late hears what came before',
+    file: 'hub.ts',
+    from: 'if (existing !== undefined) this.#flushAudience(existing);',
+    to: '',
+  },
+  {
+    what: 'whoever leaves loses what came before',
+    file: 'hub.ts',
+    from: "if (connection.state !== 'closing') this.#flushAudience(audience);",
+    to: '',
+  },
+  {
+    what: 'an empty audience is kept',
+    file: 'hub.ts',
+    from: 'if (audience.members.length === 0) this.#deleteAudience(audience);',
+    to: '',
+  },
+  {
+    what: 'a member that moves keeps its old place',
+    file: 'hub.ts',
+    from: 'last.membershipIndex = connection.membershipIndex;',
+    to: '',
+  },
+  {
+    what: 'a channel is let go of while others listen',
+    file: 'hub.ts',
+    from: 'if (wanted > 0) {',
+    to: 'if (wanted > 1) {',
+  },
+  {
+    what: 'our own stall is held against clients',
+    file: 'heartbeat.ts',
+    from: 'if (stallMs > 0) connection.credit(stallMs);',
+    to: '',
+  },
+  {
+    what: 'a missed pong is never noticed',
+    file: 'heartbeat.ts',
+    from: "connection.close('ping_timeout');",
+    to: '',
+  },
+];
+
+describe('seeded bugs', { concurrency: 2 }, () => {
+  const root = join(import.meta.dirname, '../..');
+
+  async function failsWith(bug: SeededBug | undefined): Promise<boolean> {
+    const folder = createTempFolder('seeded-bug');
+    try {
+      for (const part of ['src', 'test/unit/gateway', 'test/support', 'package.json']) {
+        cpSync(join(root, part), join(folder.path, part), { recursive: true });
+      }
+      symlinkSync(join(root, 'node_modules'), join(folder.path, 'node_modules'));
+      if (bug !== undefined) {
+        const file = join(folder.path, 'src/gateway', bug.file);
+        const text = readFileSync(file, 'utf8');
+        assert.equal(text.split(bug.from).length, 2, `${bug.file} must contain once: ${bug.from}`);
+        writeFileSync(
+          file,
+          text.replace(bug.from, () => bug.to),
+        );
+      }
+      const { PATH = '', HOME = '' } = process.env;
+      const run = spawn(process.execPath, ['--test', 'test/unit/gateway/*.test.ts'], {
+        cwd: folder.path,
+        env: { PATH, HOME },
+        stdio: 'ignore',
+        timeout: 60_000,
+      });
+      const [code] = await once(run, 'exit');
+      return code !== 0;
+    } finally {
+      folder.remove();
+    }
+  }
+
+  test('without any, the tests pass', async () => {
+    assert.equal(await failsWith(undefined), false);
+  });
+
+  for (const bug of bugs) {
+    test(`the tests notice that ${bug.what}`, async () => {
+      assert.equal(await failsWith(bug), true);
+    });
+  }
+});

@@ -1,0 +1,63 @@
+/** The program as a user starts it: `node src/main.ts` in a process of its own, with its log. */
+import { join } from 'node:path';
+import { type Child, createTempFolder, startChild } from './child.ts';
+import { until } from './until.ts';
+
+export type LogLine = { msg: string; level: number; [field: string]: unknown };
+
+export type GatewayProcess = {
+  child: Child;
+  url: string;
+  adminUrl: string;
+  wsUrl: string;
+  /** The JSON lines of its log so far. */
+  lines(): LogLine[];
+  stop(): Promise<void>;
+};
+
+const main = join(import.meta.dirname, '../../src/main.ts');
+
+/** Starts it and waits for nothing. The environment is the one given, and what a program needs to run at all. */
+export async function spawnGateway(
+  env: Record<string, string>,
+  args: string[] = [],
+  nodeArgs: string[] = [],
+): Promise<Child> {
+  const folder = createTempFolder('gateway');
+  const { PATH = '', HOME = '' } = process.env;
+  return startChild(process.execPath, [...nodeArgs, main, ...args], {
+    logFile: join(folder.path, 'log'),
+    env: { PATH, HOME, ...env },
+  });
+}
+
+export async function startGateway(
+  env: Record<string, string> = {},
+  args: string[] = [],
+  nodeArgs: string[] = [],
+): Promise<GatewayProcess> {
+  const child = await spawnGateway({ PORT: '0', ...env }, args, nodeArgs);
+  const lines = (): LogLine[] =>
+    child
+      .log()
+      .split('\n')
+      .filter((line) => line.startsWith('{') && line.endsWith('}'))
+      .map((line) => JSON.parse(line) as LogLine);
+  const listening = await until(
+    'the gateway listens',
+    () => {
+      if (child.exit !== null) throw new Error(`it ended: ${child.log()}`);
+      return lines().find(({ msg }) => msg === 'listening');
+    },
+    { timeoutMs: 20_000 },
+  );
+  const url = String(listening.url);
+  return {
+    child,
+    url,
+    adminUrl: String(listening.adminUrl),
+    wsUrl: `${url.replace('http', 'ws')}/ws`,
+    lines,
+    stop: async () => void (await child.stop()),
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * The real programs that tests run against, each pinned, and how it is had.
+ *
+ * Only a table: ./build.ts follows the recipes, ./cache.ts keeps the results, ./get.ts joins the two. Changing any word
+ * of a recipe makes the program in the cache one of another version, so that it is built anew.
+ */
+
+import { createHash } from 'node:crypto';
+
+export const partNames = ['nats-server', 'prometheus', 'promtool', 'otelcol', 'chromium'] as const;
+export type PartName = (typeof partNames)[number];
+
+/** A Go module with its exact version. */
+export type GoModule = { module: string; version: string };
+
+/** A Go program, built in an empty module that requires nothing else: `go install` refuses modules with `replace`. */
+export type GoRecipe = GoModule & {
+  kind: 'go';
+  /** The import path of its `main`. */
+  package: string;
+  ldflags: string;
+};
+
+/** An OpenTelemetry Collector of our own choice of components, put together by the project's builder. */
+export type CollectorRecipe = {
+  kind: 'collector';
+  builder: GoModule;
+  /** What the program is made of besides its components. */
+  frame: GoModule[];
+  ldflags: string;
+  extensions: GoModule[];
+  receivers: GoModule[];
+  processors: GoModule[];
+  exporters: GoModule[];
+  providers: GoModule[];
+};
+
+/** A program of the operating system: found, never built. */
+export type SystemRecipe = { kind: 'system'; paths: string[]; remedy: string };
+
+export type Part = {
+  /** What the program itself calls its version; of a system program: whatever the system has. */
+  version: string;
+  purpose: string;
+  recipe: GoRecipe | CollectorRecipe | SystemRecipe;
+  /** On two cores, with nothing downloaded or compiled before; parts share much, so it is often far less. */
+  expectedSeconds: number;
+  /** A program of that name on the PATH will do from this version on, where there is no Go to build ours. */
+  acceptsFromPath?: string;
+};
+
+/** The name of a module that exists only while a part is built; `.invalid` belongs to nobody. */
+const ownModule = 'tidegauge.invalid/part';
+
+const core = 'go.opentelemetry.io/collector';
+const contrib = 'github.com/open-telemetry/opentelemetry-collector-contrib';
+const collectorVersion = 'v0.155.0';
+/** The collector's configuration modules are past 1.0 and count on their own; this is the set of the same day. */
+const providerVersion = 'v1.61.0';
+
+const prometheusModule: GoModule = { module: 'github.com/prometheus/prometheus', version: 'v0.316.0' };
+const prometheusVersion = '3.16.0';
+/** Without symbol tables the programs are a quarter smaller and link faster. */
+const stripped = '-s -w';
+const prometheusFlags = `${stripped} -X github.com/prometheus/common/version.Version=${prometheusVersion}`;
+
+export const parts: Record<PartName, Part> = {
+  'nats-server': {
+    version: '2.15.2',
+    purpose: 'the broker',
+    recipe: {
+      kind: 'go',
+      module: 'github.com/nats-io/nats-server/v2',
+      version: 'v2.15.2',
+      package: 'github.com/nats-io/nats-server/v2',
+      ldflags: stripped,
+    },
+    expectedSeconds: 50,
+    acceptsFromPath: '2.9.0',
+  },
+  prometheus: {
+    version: prometheusVersion,
+    purpose: 'scrapes /metrics, takes OTLP, answers PromQL',
+    recipe: {
+      kind: 'go',
+      ...prometheusModule,
+      package: `${prometheusModule.module}/cmd/prometheus`,
+      ldflags: prometheusFlags,
+    },
+    expectedSeconds: 440,
+  },
+  promtool: {
+    version: prometheusVersion,
+    purpose: 'lints metrics and rules',
+    recipe: {
+      kind: 'go',
+      ...prometheusModule,
+      package: `${prometheusModule.module}/cmd/promtool`,
+      ldflags: prometheusFlags,
+    },
+    expectedSeconds: 400,
+  },
+  otelcol: {
+    version: '0.155.0',
+    purpose: 'an OpenTelemetry Collector: the far end of OTLP',
+    recipe: {
+      kind: 'collector',
+      builder: { module: `${core}/cmd/builder`, version: collectorVersion },
+      frame: [
+        { module: `${core}/otelcol`, version: collectorVersion },
+        { module: `${core}/service`, version: collectorVersion },
+      ],
+      ldflags: stripped,
+      extensions: [
+        { module: `${contrib}/extension/healthcheckextension`, version: collectorVersion },
+        { module: `${contrib}/extension/storage/filestorage`, version: collectorVersion },
+      ],
+      receivers: [{ module: `${core}/receiver/otlpreceiver`, version: collectorVersion }],
+      processors: [{ module: `${core}/processor/memorylimiterprocessor`, version: collectorVersion }],
+      exporters: [
+        { module: `${core}/exporter/debugexporter`, version: collectorVersion },
+        { module: `${core}/exporter/otlpexporter`, version: collectorVersion },
+        { module: `${core}/exporter/otlphttpexporter`, version: collectorVersion },
+        { module: `${contrib}/exporter/fileexporter`, version: collectorVersion },
+        { module: `${contrib}/exporter/prometheusexporter`, version: collectorVersion },
+        { module: `${contrib}/exporter/prometheusremotewriteexporter`, version: collectorVersion },
+      ],
+      providers: [
+        { module: `${core}/confmap/provider/envprovider`, version: providerVersion },
+        { module: `${core}/confmap/provider/fileprovider`, version: providerVersion },
+        { module: `${core}/confmap/provider/yamlprovider`, version: providerVersion },
+      ],
+    },
+    expectedSeconds: 360,
+  },
+  chromium: {
+    version: 'of the system',
+    purpose: 'the browser',
+    recipe: {
+      kind: 'system',
+      paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+      remedy: 'install it: apt-get install chromium',
+    },
+    expectedSeconds: 0,
+  },
+};
+
+export function isPartName(word: string): word is PartName {
+  return (partNames as readonly string[]).includes(word);
+}
+
+/** One line that names the version and the recipe; the program in the cache is current while its own is the same. */
+export function partStamp(part: Part): string {
+  const digest = createHash('sha256').update(JSON.stringify(part.recipe)).digest('hex').slice(0, 12);
+  return `${part.version} ${digest}`;
+}
+
+/** The manifest that the collector's builder reads. */
+export function renderManifest(version: string, recipe: CollectorRecipe): string {
+  const section = (title: string, modules: GoModule[]): string[] => [
+    `${title}:`,
+    ...modules.map((entry) => `  - gomod: ${entry.module} ${entry.version}`),
+  ];
+  return [
+    'dist:',
+    '  name: otelcol',
+    `  module: ${ownModule}`,
+    '  output_path: ./out',
+    `  version: ${version}`,
+    ...section('extensions', recipe.extensions),
+    ...section('receivers', recipe.receivers),
+    ...section('processors', recipe.processors),
+    ...section('exporters', recipe.exporters),
+    ...section('providers', recipe.providers),
+    '',
+  ].join('\n');
+}
+
+/** Every module of the collector that its sources name. */
+export function collectorModules(recipe: CollectorRecipe): GoModule[] {
+  const { frame, extensions, receivers, processors, exporters, providers } = recipe;
+  return [...frame, ...extensions, ...receivers, ...processors, ...exporters, ...providers];
+}
+
+/**
+ * The text of a `go.mod`. Its Go version matters: without one Go would take the module for one of 2021, and fetch the
+ * requirements of all requirements.
+ */
+export function renderGoMod(modules: GoModule[]): string {
+  const requirements = modules.map(({ module, version }) => `\t${module} ${version}`);
+  return [`module ${ownModule}`, '', 'go 1.25.0', '', 'require (', ...requirements, ')', ''].join('\n');
+}
