@@ -10,6 +10,7 @@ import type { HttpDependencies, HttpSettings, RequestAttributes } from '../../sr
 import { createHttpServer, type HttpLimits, httpLimits, listen } from '../../src/http/server.ts';
 import type { ConnectionRow } from '../../src/reports/connections.ts';
 import { fullReadings, readingsOf } from './readings.ts';
+import { until } from './until.ts';
 
 export type Published = { subject: string; text: string; messageId: string | undefined };
 export type HttpApp = Awaited<ReturnType<typeof startHttpApp>>;
@@ -58,6 +59,7 @@ export async function startHttpApp(
     now: () => performance.now(),
     recordRequest: (_seconds, attributes) => recorded.push(attributes),
     collect: async () => readingsOf(fullReadings),
+    collectShared: async () => readingsOf(fullReadings),
     connectionPage: (limit) => ({
       rows: Array.from({ length: Math.min(limit, 3) }, () => exampleRow),
       truncated: limit < 3,
@@ -96,6 +98,16 @@ export async function startHttpApp(
     get: (path: string, options?: RequestInit) => fetch(url + path, options),
     /** Sends the text as it is on a connection of its own, and resolves with all that came back until its end. */
     raw: (text: string) => exchange(port, text),
+    /** Sends the text and cuts the connection when the signal says so. */
+    abandon(text: string, signal: AbortSignal) {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(text, 'latin1');
+      signal.addEventListener('abort', () => socket.destroy());
+    },
+    /** Resolves when every request has been recorded. */
+    settled: () =>
+      until('no request is under way', () => figures.activeRequests === 0 && recorded.length > 0),
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,6 +1,6 @@
 /** A whole service on free ports, with a private MeterProvider: what an embedder would start. */
 import { parseSettings } from '../../src/config.ts';
-import type { Readings } from '../../src/reports/readings.ts';
+import type { Attributes, Readings } from '../../src/reports/readings.ts';
 import { Service } from '../../src/service.ts';
 import { startTelemetry, type Telemetry } from '../../src/telemetry/sdk.ts';
 
@@ -53,4 +53,15 @@ export async function startTestService(env: Record<string, string> = {}): Promis
       await service.close();
     },
   };
+}
+
+/** What has been counted of an instrument, point by point. */
+export function pointsAboveZero(
+  readings: Readings,
+  name: string,
+): { attributes: Attributes; value: number }[] {
+  return readings
+    .points(name)
+    .filter(({ value }) => value > 0)
+    .map(({ attributes, value }) => ({ attributes, value }));
 }

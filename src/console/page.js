@@ -1,0 +1,341 @@
+/**
+ * The start page: figures polled from a report, messages heard over the WebSocket, a form to publish. Plain
+ * browser code without a build. Everything that comes from outside is shown as text, never as markup.
+ */
+
+const pollMs = 2_000;
+const chartPoints = 60;
+const messagesMax = 50;
+const messageCharactersMax = 2_000;
+const tokenKey = 'tidegauge.token';
+
+const element = (id) => document.getElementById(id);
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 });
+const fine = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+
+function say(id, text, mood = '') {
+  const target = element(id);
+  // A live region is read out at each change: only then.
+  if (target.textContent !== text) target.textContent = text;
+  target.className = `state ${mood}`;
+}
+
+function bytes(count) {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let amount = count;
+  let unit = 0;
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024;
+    unit += 1;
+  }
+  return `${fine.format(amount)} ${units[unit]}`;
+}
+
+function duration(seconds) {
+  if (seconds < 120) return `${whole.format(seconds)} s`;
+  if (seconds < 7_200) return `${whole.format(seconds / 60)} min`;
+  if (seconds < 172_800) return `${fine.format(seconds / 3_600)} h`;
+  return `${fine.format(seconds / 86_400)} days`;
+}
+
+// --- the token, where the gateway asks for one
+
+let token = sessionStorage.getItem(tokenKey);
+
+function request(path, options = {}) {
+  const headers = new Headers(options.headers);
+  if (token) headers.set('authorization', `Bearer ${token}`);
+  return fetch(path, { ...options, headers, signal: AbortSignal.timeout(10_000) });
+}
+
+function askForToken(wasWrong) {
+  const form = element('token-form');
+  if (form.hidden) {
+    form.hidden = false;
+    element('token').focus();
+  }
+  say('figures-state', wasWrong ? 'that token was refused' : 'a token is needed', 'bad');
+}
+
+element('token-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  token = element('token').value.trim();
+  sessionStorage.setItem(tokenKey, token);
+  element('token').value = '';
+  element('token-form').hidden = true;
+  poll();
+});
+
+// --- figures
+
+const history = [];
+let pollTimer;
+
+async function poll() {
+  clearTimeout(pollTimer);
+  try {
+    const response = await request('metrics/enhanced?summary=1');
+    if (response.status === 401) return askForToken(token !== null);
+    if (!response.ok) throw new Error(`the gateway answered ${response.status}`);
+    showFigures(await response.json());
+  } catch (error) {
+    say('figures-state', `no figures: ${error.message}`, 'bad');
+  }
+  pollTimer = setTimeout(poll, pollMs);
+}
+
+function showFigures({ connections, system, runtime, uptime_seconds: uptime }) {
+  remember({ at: uptime, active: connections.active, sent: connections.messages_sent_total });
+  const show = (id, text, more) => {
+    element(id).textContent = text;
+    element(`${id}-more`).textContent = more;
+  };
+  show(
+    'active',
+    whole.format(connections.active),
+    `open now; ${whole.format(connections.total)} in total, ${whole.format(connections.peak)} at the peak`,
+  );
+  show(
+    'sent',
+    compact.format(connections.messages_sent_total),
+    `${bytes(connections.bytes_sent_total)} of payload`,
+  );
+  show(
+    'received',
+    compact.format(connections.messages_recv_total),
+    `${bytes(connections.bytes_recv_total)} of payload`,
+  );
+  const { memory, cpu } = system;
+  show(
+    'heap',
+    bytes(memory.heap_alloc_mb * 2 ** 20),
+    `allocated; ${bytes(memory.sys_total_mb * 2 ** 20)} in all`,
+  );
+  const limit = runtime.cpu.limit_cores ?? cpu.cores;
+  show('cpu', `${fine.format(cpu.percent)} %`, `of ${fine.format(limit)} CPUs`);
+  const busy = runtime.scheduler.event_loop_utilization ?? 0;
+  const late = runtime.scheduler.delay_p99_seconds ?? 0;
+  show('loop', `${fine.format(100 * busy)} %`, `busy; delays p99 ${fine.format(1_000 * late)} ms`);
+  say('figures-state', `up for ${duration(uptime)}`, 'good');
+}
+
+function remember(point) {
+  const last = history.at(-1);
+  // The gateway has been restarted: its counters begin anew.
+  if (last && point.at < last.at) history.length = 0;
+  history.push(point);
+  if (history.length > chartPoints + 1) history.shift();
+  const rates = history.slice(1).map((now, index) => {
+    const before = history[index];
+    return now.at > before.at ? (now.sent - before.sent) / (now.at - before.at) : 0;
+  });
+  drawChart(
+    'active',
+    history.slice(-chartPoints).map((one) => one.active),
+  );
+  drawChart('rate', rates);
+}
+
+function drawChart(name, values) {
+  if (values.length === 0) return;
+  const most = Math.max(...values);
+  const scale = most > 0 ? 56 / most : 0;
+  const left = 300 - ((values.length - 1) * 300) / (chartPoints - 1);
+  const points = values.map(
+    (value, index) => `${left + (index * 300) / (chartPoints - 1)},${58 - value * scale}`,
+  );
+  element(`${name}-chart`).firstElementChild.setAttribute('points', points.join(' '));
+  const least = Math.min(...values);
+  element(`${name}-range`).textContent =
+    `${fine.format(least)} to ${fine.format(most)}, now ${fine.format(values.at(-1))}`;
+}
+
+// --- live messages
+
+const channels = new Set();
+const messages = [];
+let heard = 0;
+let isPaused = false;
+let isDrawn = true;
+let socket;
+let attempts = 0;
+let address = new URL('ws', location.href.replace(/^http/, 'ws')).href;
+
+function connect() {
+  let isOpen = false;
+  say('socket-state', 'connecting');
+  try {
+    socket = new WebSocket(address);
+  } catch (error) {
+    return say('socket-state', error.message, 'bad');
+  }
+  const current = socket;
+  current.addEventListener('open', () => {
+    isOpen = true;
+    attempts = 0;
+    say('socket-state', `connected to ${new URL(address).host}`, 'good');
+    if (channels.size > 0) send({ type: 'subscribe', channels: [...channels] });
+  });
+  current.addEventListener('message', ({ data }) => {
+    if (current === socket) hear(data);
+  });
+  current.addEventListener('close', ({ code, reason }) => {
+    // Replaced by another one in the meantime.
+    if (current !== socket) return;
+    if (isOpen) comeBack(`closed with ${code}${reason ? `, ${reason}` : ''}`);
+    else lookWhyRefused();
+  });
+}
+
+/** A browser tells a page nothing of why an upgrade was refused. The same path, asked as a page, tells more. */
+async function lookWhyRefused() {
+  const page = new URL(address.replace(/^ws/, 'http'));
+  if (page.origin === location.origin) {
+    const status = await fetch(page).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 404) {
+      say('socket-state', 'not on this port', 'bad');
+      element('address-form').hidden = false;
+      return;
+    }
+  }
+  comeBack('refused, or not reachable');
+}
+
+/** Later each time, and at random, lest all pages return at once. */
+function comeBack(why) {
+  const waitMs = Math.min(30_000, 500 * 2 ** attempts) * (0.5 + Math.random() / 2);
+  attempts += 1;
+  say('socket-state', `${why}; trying again`, 'bad');
+  const left = socket;
+  setTimeout(() => left === socket && connect(), waitMs);
+}
+
+function send(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+const ownTypes = new Set([
+  'connectionEstablished',
+  'subscribed',
+  'unsubscribed',
+  'pong',
+  'heartbeat',
+  'gap',
+  'reconnect',
+  'error',
+]);
+
+function hear(data) {
+  heard += 1;
+  const text = typeof data === 'string' ? data : `${data.size} bytes that are not text`;
+  const isOurs = isFromGateway(text);
+  if (!isPaused) messages.unshift({ at: new Date(), text: text.slice(0, messageCharactersMax), isOurs });
+  if (messages.length > messagesMax) messages.pop();
+  draw();
+}
+
+/** Whether the gateway itself said it, not a publisher; then it may change what this page is subscribed to. */
+function isFromGateway(text) {
+  let message;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return false;
+  }
+  if (message === null || !ownTypes.has(message.type)) return false;
+  if (message.type === 'subscribed' && Array.isArray(message.channels)) change(message.channels, true);
+  if (message.type === 'unsubscribed' && Array.isArray(message.channels)) change(message.channels, false);
+  return true;
+}
+
+function change(names, isAdded) {
+  for (const name of names) {
+    if (isAdded) channels.add(String(name));
+    else channels.delete(String(name));
+  }
+  const items = [...channels].map((name) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = `${name} ×`;
+    button.setAttribute('aria-label', `Unsubscribe from ${name}`);
+    button.addEventListener('click', () => send({ type: 'unsubscribe', channels: [name] }));
+    const item = document.createElement('li');
+    item.append(button);
+    return item;
+  });
+  element('channels').replaceChildren(...items);
+}
+
+/** Once per frame of the screen, however many messages come. */
+function draw() {
+  if (!isDrawn) return;
+  isDrawn = false;
+  requestAnimationFrame(() => {
+    isDrawn = true;
+    element('heard').textContent = whole.format(heard);
+    const items = messages.map(({ at, text, isOurs }) => {
+      const item = document.createElement('li');
+      const time = document.createElement('time');
+      time.dateTime = at.toISOString();
+      time.textContent = at.toISOString().slice(11, 23);
+      const content = document.createElement('span');
+      content.textContent = text === '' ? '(empty)' : text;
+      if (isOurs) content.className = 'ours';
+      item.append(time, content);
+      return item;
+    });
+    element('messages').replaceChildren(...items);
+  });
+}
+
+element('subscribe-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  send({ type: 'subscribe', channels: [element('channel').value.trim()] });
+  element('channel').value = '';
+});
+element('address-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  address = element('address').value.trim();
+  element('address-form').hidden = true;
+  attempts = 0;
+  connect();
+});
+element('pause').addEventListener('click', ({ currentTarget }) => {
+  isPaused = !isPaused;
+  currentTarget.setAttribute('aria-pressed', String(isPaused));
+});
+element('clear').addEventListener('click', () => {
+  messages.length = 0;
+  draw();
+});
+
+// --- publishing
+
+element('publish-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const button = event.submitter;
+  if (button) button.disabled = true;
+  say('publish-state', 'publishing');
+  try {
+    const response = await request(`publish/${encodeURIComponent(element('subject').value.trim())}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: element('payload').value,
+    });
+    const answer = await response.json();
+    if (response.status === 401) askForToken(token !== null);
+    if (!response.ok) throw new Error(answer.error.message);
+    const { subject, bytes: size } = answer.published;
+    say('publish-state', `${whole.format(size)} bytes published on ${subject}`, 'good');
+  } catch (error) {
+    say('publish-state', error.message, 'bad');
+  }
+  if (button) button.disabled = false;
+});
+
+poll();
+connect();

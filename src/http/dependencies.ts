@@ -1,0 +1,66 @@
+/**
+ * What the HTTP side needs of the rest of the service, handed in by the composition root. It names no class of
+ * the gateway, the bus or telemetry: functions and plain data, which tests make by hand.
+ */
+import type { BusState } from '../bus/bus.ts';
+import type { Settings } from '../config.ts';
+import type { ReadyReason } from '../readiness.ts';
+import type { ConnectionPage } from '../reports/connections.ts';
+import type { Readings } from '../reports/readings.ts';
+import type { HttpFigures } from '../telemetry/figures.ts';
+
+export type HttpSettings = Pick<
+  Settings,
+  'publishSubjects' | 'publishSizeMax' | 'adminToken' | 'publicReports'
+>;
+
+/** The part of a pino logger that is used here. */
+export type HttpLog = {
+  error(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+};
+
+/** One answered or abandoned request, in the words of the semantic conventions for http.server.request.duration. */
+export type RequestAttributes = {
+  /** A method that HTTP defines, or _OTHER. */
+  method: string;
+  /** The template of the route, never the path; '' for a path that is not known. */
+  route: string;
+  /** Undefined when the caller went away before a status was sent. */
+  status: number | undefined;
+  scheme: 'http';
+  /** Present on failures of ours (the status, from 500 on), and `aborted` when the caller went away. */
+  errorType?: string;
+};
+
+export type HttpDependencies = {
+  settings: HttpSettings;
+  /** max(1, availableParallelism()). */
+  cpuCores: number;
+  log: HttpLog;
+  /** Counted up and down here, read by telemetry. Two apps of one service share it. */
+  figures: HttpFigures;
+  /** Monotonic milliseconds. */
+  now(): number;
+  recordRequest(seconds: number, attributes: RequestAttributes): void;
+  /**
+   * Begins a collection and reads all figures before it returns; the promise only hands them over. A collection
+   * begun in an earlier tick must not be answered again: the page taken beside it would be of another instant.
+   */
+  collect(): Promise<Readings>;
+  /** Figures read after the call, shared with whoever else asks in this turn: for documents without rows. */
+  collectShared(): Promise<Readings>;
+  /** Live connections, `limit` at most, as of now. */
+  connectionPage(limit: number): ConnectionPage;
+  /** The Prometheus exposition, in the format that the Accept header asks for. */
+  scrape(accept: string | undefined): Promise<{ contentType: string; body: string }>;
+  /** The reasons that keep the gateway from being ready; must not depend on a collection. */
+  readiness(): readonly ReadyReason[];
+  busState(): BusState;
+  /** @throws BusUnavailableError when the broker is away, RangeError when it takes no message so large. */
+  publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
+  /** Whether pages of an origin may read what is served here. */
+  isCorsOrigin(origin: string): boolean;
+  /** Whether a host name or an IP address is this machine's loopback. */
+  isLoopback(name: string): boolean;
+};

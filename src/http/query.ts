@@ -1,0 +1,80 @@
+/**
+ * Query parameters by closed declaration: a route says which it takes and what each may be, and everything else
+ * is a 400 that names the parameter and the remedy. A misspelt filter must not look like an empty result. Pure.
+ */
+import { HttpError } from './errors.ts';
+
+export type Parameter<Value> = {
+  /** Undefined: the text is not a value. */
+  parse(text: string): Value | undefined;
+  /** Completes the sentence "it must be ...". */
+  accepts: string;
+  default: Value;
+};
+
+export type Declaration = Readonly<Record<string, Parameter<unknown>>>;
+
+export type Values<Declared extends Declaration> = {
+  [Name in keyof Declared]: Declared[Name] extends Parameter<infer Value> ? Value : never;
+};
+
+export function integer(least: number, most: number, preset: number): Parameter<number> {
+  return {
+    parse(text) {
+      const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return number >= least && number <= most ? number : undefined;
+    },
+    accepts: `a whole number from ${least} to ${most}`,
+    default: preset,
+  };
+}
+
+/** 1 or 0; 0 when it is not given. */
+export function flag(): Parameter<boolean> {
+  return {
+    parse: (text) => (text === '1' ? true : text === '0' ? false : undefined),
+    accepts: '1 or 0',
+    default: false,
+  };
+}
+
+/** @throws HttpError 400 for an unknown parameter, a repeated one, or a bad value. */
+export function parseQuery<const Declared extends Declaration>(
+  querystring: string,
+  declared: Declared,
+): Values<Declared> {
+  const given = new Map<string, unknown>();
+  for (const [name, text] of new URLSearchParams(querystring)) {
+    // Own properties only, so that ?__proto__ and ?constructor are as unknown as any other.
+    const parameter = Object.hasOwn(declared, name) ? declared[name]! : undefined;
+    if (parameter === undefined) throw unknownParameter(name, Object.keys(declared));
+    if (given.has(name)) {
+      throw new HttpError(
+        400,
+        'repeated_parameter',
+        `Query parameter ${quote(name)} is given more than once.`,
+      );
+    }
+    const value = parameter.parse(text);
+    if (value === undefined) {
+      const fault = `Query parameter ${quote(name)} cannot be ${quote(text)}; it must be ${parameter.accepts}.`;
+      throw new HttpError(400, 'bad_parameter', fault);
+    }
+    given.set(name, value);
+  }
+  const entries = Object.entries(declared).map(([name, { default: preset }]) => [
+    name,
+    given.get(name) ?? preset,
+  ]);
+  return Object.fromEntries(entries) as Values<Declared>;
+}
+
+function unknownParameter(name: string, known: readonly string[]): HttpError {
+  const remedy = known.length === 0 ? 'this path takes none' : `this path takes ${known.join(', ')}`;
+  return new HttpError(400, 'unknown_parameter', `Query parameter ${quote(name)} is not known; ${remedy}.`);
+}
+
+/** The caller's own text, cut so that an answer stays small whatever was sent. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}...` : text);
+}

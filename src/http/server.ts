@@ -1,0 +1,121 @@
+/**
+ * The HTTP server under an app: bounds on what a caller may cost before it has said anything, and an answer for
+ * what is not HTTP. Upgrades go to whoever listens for them; without a listener they are ordinary requests.
+ */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { errorDocument } from './errors.ts';
+import { jsonType } from './route.ts';
+
+export const httpLimits = {
+  /** From the first byte of a request to the end of its headers, and to the end of its body. */
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 10_000,
+  /** How often these two are checked. */
+  checkIntervalMs: 1_000,
+  headerBytesMax: 8 * 1024,
+  /** Connections that the kernel keeps for us while we are busy. It may allow fewer (net.core.somaxconn). */
+  backlog: 4096,
+  /** For a caller whose request was no HTTP: time to read the answer before the connection is cut. */
+  lingerMs: 1_000,
+};
+export type HttpLimits = typeof httpLimits;
+
+export function createHttpServer(listener: RequestListener, limits: HttpLimits = httpLimits): Server {
+  const server: Server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+      maxHeaderSize: limits.headerBytesMax,
+      // An offer of another protocol (curl's h2c, say) is one that we may ignore: RFC 9110 section 7.8.
+      shouldUpgradeCallback: (request) =>
+        request.headers.upgrade?.toLowerCase() === 'websocket' && server.listenerCount('upgrade') > 0,
+    },
+    listener,
+  );
+  const responses = new WeakMap<object, ServerResponse>();
+  server.prependListener('request', (request, response) => responses.set(request.socket, response));
+  // Handlers that read a body say 100 Continue themselves, once they know that they want it.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    answerClientError(error, socket as Socket, responses.get(socket), limits.lingerMs);
+  });
+  return server;
+}
+
+/** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */
+export function listen(
+  server: Server,
+  at: { host: string; port: number },
+  limits: HttpLimits = httpLimits,
+): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...at, backlog: limits.backlog }, () => {
+      server.removeListener('error', reject);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+type ClientFault = { status: string; code: string; message: string };
+
+const unusable: ClientFault = {
+  status: '400 Bad Request',
+  code: 'bad_request',
+  message: 'This is not HTTP/1.1.',
+};
+const faults: Record<string, ClientFault> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    code: 'headers_too_large',
+    message: 'The request line and headers are too large.',
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    status: '413 Payload Too Large',
+    code: 'too_large',
+    message: 'The extensions of a chunk are too large.',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    code: 'request_timeout',
+    message: 'The request took too long to arrive.',
+  },
+};
+
+function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  response: ServerResponse<IncomingMessage> | undefined,
+  lingerMs: number,
+): void {
+  // It comes again for whatever else the caller sends while we linger.
+  if (socket.destroyed || socket.writableEnded) return;
+  // An answer to an earlier request on this connection is under way, or the connection is broken: words of ours
+  // would end up in the middle of it, or nowhere.
+  const isAnswering =
+    response && !response.writableFinished && (response.headersSent || response.req.complete);
+  if (isAnswering || !socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const { status, code, message } = faults[error.code ?? ''] ?? unusable;
+  const body = JSON.stringify(errorDocument(code, message));
+  const head = [
+    `HTTP/1.1 ${status}`,
+    `content-type: ${jsonType}`,
+    'cache-control: no-store',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  // Cutting at once what still sends would reset the connection and lose the answer on its way.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  setTimeout(() => socket.destroy(), lingerMs).unref();
+}

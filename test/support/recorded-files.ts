@@ -1,0 +1,51 @@
+/** A file system out of a recorded text, for the sources that read /proc and control groups. See the data's README. */
+import { readFileSync } from 'node:fs';
+import type { PlatformFiles } from '../../src/telemetry/sources/files.ts';
+
+const dataFolder = new URL('../unit/telemetry/data/', import.meta.url);
+
+export function readData(name: string): string {
+  return readFileSync(new URL(name, dataFolder), 'latin1');
+}
+
+/** The files of a tree by path. A test may change, add and delete them while they are being read. */
+export function readTree(name: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const [, ...sections] = readData(`cgroup/${name}.txt`).split(/^--- /m);
+  for (const section of sections) {
+    const end = section.indexOf('\n');
+    files.set(section.slice(0, end), section.slice(end + 1));
+  }
+  return files;
+}
+
+export type RecordedFiles = PlatformFiles & {
+  /** Paths read since the start, in order. */
+  reads: string[];
+  folderSizes: Map<string, number>;
+};
+
+export function recordedFiles(files: ReadonlyMap<string, string>): RecordedFiles {
+  const reads: string[] = [];
+  const folderSizes = new Map<string, number>();
+  const read = (path: string): string | undefined => {
+    reads.push(path);
+    return files.get(path);
+  };
+  return {
+    reads,
+    folderSizes,
+    read,
+    readWhole: read,
+    list(path) {
+      const names = new Set<string>();
+      for (const file of files.keys()) {
+        if (file.startsWith(`${path}/`)) names.add(file.slice(path.length + 1).split('/')[0] ?? '');
+      }
+      return names.size === 0 ? undefined : [...names];
+    },
+    folderSize: (path) => folderSizes.get(path),
+    keep() {},
+    close() {},
+  };
+}
