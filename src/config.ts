@@ -123,13 +123,12 @@ const list = <const Given extends Base>(
 
 const patterns = <const Given extends Base>(given: Given) =>
   list('NATS subjects or patterns, separated by commas, such as public.>', isPattern, given);
-const originPattern = /^https?:\/\/[a-z0-9.\-[\]:]+?(?::(?:\d+|\*))?$/i;
+const isOrigin = (text: string): boolean => {
+  const url = text.endsWith(':*') ? text.slice(0, -2) : text;
+  return /^https?:\/\/[^/?#@]+$/i.test(url) && URL.canParse(url);
+};
 const origins = <const Given extends Base>(given: Given) =>
-  list(
-    'origins such as https://app.example.com, separated by commas; a port may be *',
-    (one) => originPattern.test(one),
-    given,
-  );
+  list('origins such as https://app.example.com, separated by commas; a port may be *', isOrigin, given);
 
 /**
  * One entry per setting: its key in the code, and its declaration. The order is the order of the documents.

@@ -88,11 +88,11 @@ function parseOrigin(origin: string): URL | undefined {
     : undefined;
 }
 
+/** An entry of an allow-list may spell out a default port, which a browser's Origin never does. */
 function matchesOrigin(origin: URL, allowed: string): boolean {
-  if (!allowed.endsWith(':*')) return parseOrigin(allowed)?.origin === origin.origin;
-  return (
-    parseOrigin(allowed.slice(0, -2))?.hostname === origin.hostname && allowed.startsWith(origin.protocol)
-  );
+  if (!allowed.endsWith(':*')) return new URL(allowed).origin === origin.origin;
+  const { protocol, hostname } = new URL(allowed.slice(0, -2));
+  return protocol === origin.protocol && hostname === origin.hostname;
 }
 
 function withoutDefaultPort(host: string, protocol: string): string {

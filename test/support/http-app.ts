@@ -59,7 +59,7 @@ export async function startHttpApp(
     now: () => performance.now(),
     recordRequest: (_seconds, attributes) => recorded.push(attributes),
     collect: async () => readingsOf(fullReadings),
-    collectShared: async () => readingsOf(fullReadings),
+    collectShared: () => dependencies.collect(),
     connectionPage: (limit) => ({
       rows: Array.from({ length: Math.min(limit, 3) }, () => exampleRow),
       truncated: limit < 3,

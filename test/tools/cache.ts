@@ -11,13 +11,13 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * `TIDEGAUGE_PARTS`, else the user's cache folder. Relative paths are refused in both, as the XDG base directory
+ * `TEST_PARTS_FOLDER`, else the user's cache folder. Relative paths are refused in both, as the XDG base directory
  * specification asks: they would mean another folder in every working directory.
  */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {
-  const own = env.TIDEGAUGE_PARTS;
+  const own = env.TEST_PARTS_FOLDER;
   if (own !== undefined && own !== '') {
-    if (!isAbsolute(own)) throw new Error(`TIDEGAUGE_PARTS must be an absolute path, not ${own}`);
+    if (!isAbsolute(own)) throw new Error(`TEST_PARTS_FOLDER must be an absolute path, not ${own}`);
     return own;
   }
   const xdg = env.XDG_CACHE_HOME;

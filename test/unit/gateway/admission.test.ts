@@ -64,7 +64,7 @@ describe('the Origin rule', () => {
   });
 
   test('with a list admits what is on it, a port * standing for any', () => {
-    const allows = createOriginRule(['https://app.example', 'http://dev.example:*'], true);
+    const allows = createOriginRule(['https://app.example:443', 'http://dev.example:*'], true);
     assert.ok(allows('https://app.example', 'x'));
     assert.ok(allows('http://dev.example:1234', 'x'));
     assert.ok(allows('http://dev.example', 'x'));

@@ -9,7 +9,7 @@ import { partStamp, parts } from '../../tools/parts.ts';
 // This file has a process of its own, so that what it does to the environment concerns nobody else. Without a PATH
 // there is no Go, and a part is there only if it is in the cache.
 const cache = createTempFolder('real-part-test').path;
-process.env.TIDEGAUGE_PARTS = cache;
+process.env.TEST_PARTS_FOLDER = cache;
 process.env.PATH = '';
 writeFileSync(join(cache, 'promtool'), '', { mode: 0o755 });
 writeFileSync(join(cache, 'promtool.version'), partStamp(parts.promtool));

@@ -17,14 +17,14 @@ describe('cacheFolder', () => {
     assert.equal(cacheFolder({ HOME }), '/home/tide/.cache/tidegauge/parts');
     assert.equal(cacheFolder({ HOME, XDG_CACHE_HOME: '/var/cache/tide' }), '/var/cache/tide/tidegauge/parts');
     assert.equal(
-      cacheFolder({ HOME, XDG_CACHE_HOME: '/var/cache/tide', TIDEGAUGE_PARTS: '/parts' }),
+      cacheFolder({ HOME, XDG_CACHE_HOME: '/var/cache/tide', TEST_PARTS_FOLDER: '/parts' }),
       '/parts',
     );
   });
 
   it('takes empty variables for unset', () => {
     assert.equal(
-      cacheFolder({ HOME: '/home/tide', XDG_CACHE_HOME: '', TIDEGAUGE_PARTS: '' }),
+      cacheFolder({ HOME: '/home/tide', XDG_CACHE_HOME: '', TEST_PARTS_FOLDER: '' }),
       '/home/tide/.cache/tidegauge/parts',
     );
   });
@@ -35,7 +35,7 @@ describe('cacheFolder', () => {
       '/home/tide/.cache/tidegauge/parts',
     );
     assert.throws(
-      () => cacheFolder({ HOME: '/home/tide', TIDEGAUGE_PARTS: 'parts' }),
+      () => cacheFolder({ HOME: '/home/tide', TEST_PARTS_FOLDER: 'parts' }),
       /absolute path, not parts/,
     );
   });

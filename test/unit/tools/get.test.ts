@@ -23,7 +23,7 @@ function machine(t: TestContext): Machine {
   const calls = join(folder.path, 'go-calls');
   writeFileSync(calls, '');
   return {
-    env: { PATH: `${bin}:/usr/bin:/bin`, TIDEGAUGE_PARTS: cache, GO_CALLS: calls },
+    env: { PATH: `${bin}:/usr/bin:/bin`, TEST_PARTS_FOLDER: cache, GO_CALLS: calls },
     cache,
     bin,
     goCalls: () => readFileSync(calls, 'utf8').split('\n').slice(0, -1),
