@@ -80,6 +80,7 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  #wireBytesSent = 0;
   #closing = false;
   #cause: CloseReason | undefined;
   #pendingPong: Uint8Array | undefined;
@@ -126,15 +127,17 @@ export class Connection {
   /** Adds the bytes on the wire so far: what the kernel has taken of us, and what it has given us. */
   addWireBytes(total: WireBytes): void {
     total.received += this.#wire.bytesRead;
-    total.sent += this.#wireBytesSent();
+    total.sent += this.#noteWireBytesSent();
   }
 
   /**
-   * The socket counts what it was given; what of it the kernel has not taken is the larger of two views. Ours lacks
-   * control frames, and the socket's becomes empty when it fails.
+   * What the kernel has taken: what the socket was given less what it still holds. A socket that fails forgets
+   * what it was given and what it held, so the last sure figure is kept, and nothing is taken after that.
    */
-  #wireBytesSent(): number {
-    return this.#wire.bytesWritten - Math.max(this.#wire.writableLength, this.#waitingBytes);
+  #noteWireBytesSent(): number {
+    const held = Math.max(this.#wire.writableLength, this.#waitingBytes);
+    this.#wireBytesSent = Math.max(this.#wireBytesSent, this.#wire.bytesWritten - held);
+    return this.#wireBytesSent;
   }
 
   /**
@@ -187,6 +190,7 @@ export class Connection {
     // The kernel left something behind, or the write failed. An empty write behind it tells when it has been
     // taken, or that it never will be; a callback on every write would cost those who keep up a tick each.
     this.#wait(chunk.length, messages, payloadBytes, deliveries, nowMs);
+    this.#noteWireBytesSent();
     wire.write(NOTHING, this.#onTaken);
     this.#events.congestion(this, true);
   }
@@ -203,6 +207,7 @@ export class Connection {
     const taken = this.#waiting.shift();
     if (taken === undefined) return;
     this.#waitingBytes -= taken.bytes;
+    this.#noteWireBytesSent();
     this.counts.queued -= taken.deliveries;
     this.counts.delivered += taken.deliveries;
     this.counts.messagesSent += taken.messages;
@@ -291,7 +296,7 @@ export class Connection {
    */
   ended(code: number): { reason: CloseReason; initiator: CloseInitiator; wire: WireBytes } {
     this.#noticeClosing();
-    const wire = { received: this.#wire.bytesRead, sent: this.#wireBytesSent() };
+    const wire = { received: this.#wire.bytesRead, sent: this.#noteWireBytesSent() };
     if (this.#waiting.length > 0) {
       this.#waiting.length = 0;
       this.#waitingBytes = 0;

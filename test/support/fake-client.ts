@@ -96,6 +96,8 @@ export class FakeClient implements Wire, Peer {
     if (code === 1006) this.errored = new Error('reset');
     const left = this.#waiting.splice(0);
     this.writableLength = 0;
+    // What had not even been given to the system is no longer counted as written.
+    for (const { chunk } of left.slice(1)) this.bytesWritten -= chunk.length;
     for (const { taken } of left) taken?.(new Error('destroyed'));
     this.events.closed(code);
   }

@@ -72,7 +72,7 @@ function parseLines(text: string, format: Format): Family[] {
       if (current.samples.length > 0) refuse('metadata after samples');
       const field = keyword.toLowerCase() as 'help' | 'type' | 'unit';
       if (current[field]) refuse(`a second ${keyword}`);
-      current[field] = field === 'help' ? unescape(rest, refuse) : rest;
+      current[field] = field === 'help' ? unescapeText(rest, refuse) : rest;
       if (field === 'type' && !(rest in format.suffixes)) refuse('unknown type');
       continue;
     }
@@ -100,13 +100,13 @@ function parseSample(line: string, refuse: (why: string) => never): Sample {
     const [, label = '', value = '', comma] = labelPattern.exec(labelText) ?? refuse('not a label');
     if (label in labels) refuse(`label ${label} comes twice`);
     if (label.startsWith('__')) refuse(`label ${label} is reserved`);
-    labels[label] = unescape(value, refuse);
+    labels[label] = unescapeText(value, refuse);
     if (comma === '') break;
   }
   return { name, labels, value: Number(valueText.replace('Inf', 'Infinity')) };
 }
 
-function unescape(text: string, refuse: (why: string) => never): string {
+function unescapeText(text: string, refuse: (why: string) => never): string {
   return text.replaceAll(/\\(.?)/gs, (_, escaped: string) => {
     if (escaped === 'n') return '\n';
     return escaped === '\\' || escaped === '"' ? escaped : refuse('unknown escape');
@@ -126,7 +126,7 @@ function checkFamily({ name, type, samples }: Family): void {
     const isOfSameSeries = (other: Sample): boolean =>
       Object.entries(labels).every(([label, value]) => other.labels[label] === value) &&
       Object.keys(other.labels).length ===
-        Object.keys(labels).length + (other.labels['le'] === undefined ? 0 : 1);
+        Object.keys(labels).length + (other.labels.le === undefined ? 0 : 1);
     const ofSeries = samples.filter(isOfSameSeries);
     const buckets = ofSeries.filter((sample) => sample.name === `${name}_bucket`);
     const bounds = buckets.map(({ labels: { le = '' } }) => Number(le.replace('Inf', 'Infinity')));

@@ -1,0 +1,135 @@
+/**
+ * The process edge: environment, arguments and signals in, log lines and an exit code out. The only reader of
+ * process.env. Exit codes: 0 after a drain, 78 for settings that cannot be used, 1 for anything else.
+ */
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { parseSettings, renderSettings, type Settings } from './config.ts';
+import type { DemoTarget } from './demo.ts';
+import { type Addresses, type Log, Service } from './service.ts';
+import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/sdk.ts';
+
+const EXIT_BAD_SETTINGS = 78;
+/** How long the last export may take, and how long when a second signal asks to hurry. */
+const LAST_EXPORT_MS = 10_000;
+const HURRIED_EXPORT_MS = 500;
+
+const usage = `Usage: npm start [-- OPTION]
+  --check-config  check the settings in the environment, show what is in force, and exit
+  --demo          add a synthetic price feed and a few clients
+  --help          this text
+Settings are environment variables: see src/settings.md.`;
+
+await main();
+
+async function main(): Promise<void> {
+  const options = readArguments();
+  if (options.help) {
+    console.log(usage);
+    return;
+  }
+  const { settings, faults } = readSettings();
+  if (faults !== undefined) {
+    for (const fault of faults) console.error(fault);
+    process.exitCode = EXIT_BAD_SETTINGS;
+    return;
+  }
+  if (options['check-config']) {
+    console.log(renderSettings(settings));
+    return;
+  }
+  await serve(settings, options.demo);
+}
+
+function readArguments() {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    return parseArgs({ options: { 'check-config': flag, demo: flag, help: flag } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`);
+    return process.exit(EXIT_BAD_SETTINGS);
+  }
+}
+
+function readSettings() {
+  const { settings, faults = [] } = parseSettings(process.env);
+  faults.push(...checkTelemetryEnv(process.env));
+  return settings === undefined || faults.length > 0 ? { faults } : { settings };
+}
+
+async function serve(settings: Settings, isDemo: boolean): Promise<void> {
+  const log = pino({ level: settings.logLevel, base: { pid: process.pid } });
+  const instanceId = randomUUID();
+  const telemetry = startTelemetry({ env: process.env, registerGlobally: true, instanceId, log });
+  const service = new Service({ settings, telemetry, log, instanceId });
+  leaveOnSignals(service, telemetry, log);
+  let addresses: Addresses;
+  try {
+    addresses = await service.start();
+  } catch (error) {
+    log.fatal({ err: error }, `cannot listen: ${(error as Error).message}`);
+    process.exit(1);
+  }
+  if (settings.natsUrl === undefined) console.error(invitation(addresses));
+  if (isDemo) startDemo({ ...addresses, adminToken: settings.adminToken });
+}
+
+function invitation({ clientUrl, adminUrl }: Addresses): string {
+  return `
+  Tidegauge runs on its in-memory bus (set NATS_URL to bridge a NATS server).
+    see     ${adminUrl}/
+    hear    ${clientUrl.replace(/^http/, 'ws')}/ws
+    speak   curl -d '{"hello":"tide"}' -H 'content-type: application/json' ${adminUrl}/publish/public.hello
+    figures ${adminUrl}/metrics/enhanced and ${adminUrl}/metrics
+`;
+}
+
+/** The first signal drains; a second one hurries what is left. */
+function leaveOnSignals(service: Service, telemetry: Telemetry, log: Log): void {
+  const hurried = Promise.withResolvers<void>();
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals > 1) {
+      log.warn({ signal }, 'hurrying');
+      hurried.resolve();
+      void service.hurry();
+      return;
+    }
+    log.info({ signal }, 'leaving');
+    leave(service, telemetry, hurried.promise, () => signals > 1).then(
+      () => {
+        log.info({}, 'gone');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error({ err: error }, 'could not leave in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+async function leave(
+  service: Service,
+  telemetry: Telemetry,
+  hurried: Promise<void>,
+  isHurried: () => boolean,
+): Promise<void> {
+  await service.drain();
+  // The last export carries the final totals: everything that is counted has been counted.
+  const lastExport = telemetry.shutdown(isHurried() ? HURRIED_EXPORT_MS : LAST_EXPORT_MS);
+  await Promise.race([lastExport, hurried.then(() => telemetry.shutdown(HURRIED_EXPORT_MS))]);
+  await service.close();
+}
+
+function startDemo(target: DemoTarget): void {
+  const demo = fork(join(import.meta.dirname, 'demo.ts'));
+  demo.send(target);
+  process.once('exit', () => demo.kill());
+}

@@ -1,0 +1,274 @@
+/**
+ * The composition root: builds every object once, connects them, and starts and stops them in an order that
+ * can be read here. Two services can live in one process: nothing below looks at globals.
+ */
+
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
+import type { Bus } from './bus/bus.ts';
+import { DuplicateWindow } from './bus/duplicates.ts';
+import { Interest } from './bus/interest.ts';
+import { MemoryBus } from './bus/memory-bus.ts';
+import { NatsBus } from './bus/nats-bus.ts';
+import { narrow } from './bus/subjects.ts';
+import type { Settings } from './config.ts';
+import { connectionLimit, createOriginRule, isLoopbackName } from './gateway/admission.ts';
+import { Gateway } from './gateway/gateway.ts';
+import { createApp } from './http/app.ts';
+import type { HttpDependencies } from './http/dependencies.ts';
+import { createHttpServer, listen } from './http/server.ts';
+import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
+import { createMeters, type Meters } from './telemetry/meter.ts';
+import type { Telemetry } from './telemetry/sdk.ts';
+import { createPlatform, type Platform } from './telemetry/sources/platform.ts';
+
+/** The part of a pino logger that is used. */
+export type Log = {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+};
+
+export type ServiceOptions = {
+  settings: Settings;
+  telemetry: Telemetry;
+  log: Log;
+  /** Tells this process from its siblings; part of the name that the bus shows. */
+  instanceId: string;
+};
+
+/** Where it listens. Without ADMIN_PORT both are the same. */
+export type Addresses = { clientUrl: string; adminUrl: string };
+
+/** How often the bus is asked for its round trip. */
+const ROUND_TRIP_INTERVAL_MS = 15_000;
+
+export class Service {
+  readonly bus: Bus;
+  readonly gateway: Gateway;
+  readonly #settings: Settings;
+  readonly #telemetry: Telemetry;
+  readonly #log: Log;
+  readonly #platform: Platform;
+  readonly #meters: Meters;
+  readonly #interest: Interest;
+  readonly #duplicates: DuplicateWindow;
+  readonly #connectionLimit: number;
+  readonly #http: { figures: { activeRequests: number }; servers: Server[] };
+  readonly #readiness: { everConnected: boolean; busAwaySinceMs: number | undefined };
+  #busGaps = 0;
+  #roundTripTimer: NodeJS.Timeout | undefined;
+
+  constructor({ settings, telemetry, log, instanceId }: ServiceOptions) {
+    this.#settings = settings;
+    this.#telemetry = telemetry;
+    this.#log = log;
+    this.#http = { figures: { activeRequests: 0 }, servers: [] };
+    this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
+    this.#platform = createPlatform({ sampleIntervalMs: settings.sampleIntervalMs });
+    this.#connectionLimit = connectionLimit(
+      settings.connectionsMax,
+      this.#platform.process().fileDescriptorLimit,
+    );
+    this.#meters = createMeters(telemetry.meterProvider, {
+      gateway: () => this.gateway.figures(notReady(this.#readinessFacts())),
+      bus: () => ({
+        system: this.bus.system,
+        state: this.bus.state,
+        counts: this.bus.counts,
+        pendingBytes: this.bus.pendingBytes,
+        duplicates: this.#duplicates.suppressed + this.#interest.overlapDuplicates,
+        dedupeEntries: this.#duplicates.entries,
+        gaps: this.#busGaps,
+      }),
+      platform: this.#platform,
+      http: () => this.#http.figures,
+    });
+    this.bus = createBus(settings, log, instanceId);
+    this.#duplicates = new DuplicateWindow({
+      windowMs: settings.dedupeWindowMs,
+      entriesMax: settings.dedupeEntriesMax,
+      byNonce: settings.dedupeBy === 'msg-id,nonce',
+      now: nowMs,
+    });
+    this.#interest = new Interest(this.bus, (message) => {
+      if (!this.#duplicates.isDuplicate(message)) this.gateway.hub.publish(message.subject, message.payload);
+    });
+    this.gateway = new Gateway(
+      {
+        ...settings,
+        defaultChannels: narrow(settings.subjects, settings.allowedChannels),
+        connectionLimit: this.#connectionLimit,
+      },
+      {
+        recorder: this.#meters.gateway,
+        nowMs,
+        unixMs: Date.now,
+        random: Math.random,
+        nonce: () => randomBytes(9).toString('base64url'),
+        soon: setImmediate,
+        channelWanted: (pattern) => this.#interest.want(pattern),
+        channelUnwanted: (pattern) => this.#interest.unwant(pattern),
+      },
+    );
+  }
+
+  /** Begins to serve. Rejects when a port cannot be had. The bus may come later: readiness tells. */
+  async start(): Promise<Addresses> {
+    this.#platform.start();
+    this.#platform.onGcPause((seconds, type) => this.#meters.recordGcPause(seconds, type));
+    this.#startBus();
+    this.gateway.start();
+    const settings = this.#settings;
+    const hasAdminPort = settings.adminPort !== undefined;
+    const clients = await this.#listen(hasAdminPort ? 'clients' : 'all', settings.host, settings.port);
+    const admin = hasAdminPort
+      ? await this.#listen('admin', settings.adminHost, settings.adminPort!)
+      : clients;
+    this.#log.info(
+      { url: clients, adminUrl: admin, bus: this.bus.server, connectionLimit: this.#connectionLimit },
+      'listening',
+    );
+    if (this.#connectionLimit < settings.connectionsMax) {
+      this.#log.info(
+        { limit: this.#connectionLimit, wanted: settings.connectionsMax },
+        'the file-descriptor limit allows fewer connections than TIDEGAUGE_MAX_CONNECTIONS; raise it (ulimit -n) for more',
+      );
+    }
+    return { clientUrl: clients, adminUrl: admin };
+  }
+
+  /** The servers that it listens with, the one for clients first. */
+  get httpServers(): readonly Server[] {
+    return this.#http.servers;
+  }
+
+  async #listen(role: 'all' | 'clients' | 'admin', host: string, port: number): Promise<string> {
+    const server = createHttpServer(createApp(this.#httpDependencies(), role).callback());
+    if (role !== 'admin') this.gateway.attach(server);
+    const address = await listen(server, { host, port });
+    this.#http.servers.push(server);
+    return urlOf(address);
+  }
+
+  #startBus(): void {
+    for (const pattern of this.#settings.subjects) this.#interest.want(pattern);
+    this.bus.onState((state) => this.#onBusState(state));
+    this.bus.start();
+    this.#roundTripTimer = setInterval(() => this.#measureRoundTrip(), ROUND_TRIP_INTERVAL_MS);
+    this.#roundTripTimer.unref();
+  }
+
+  #onBusState(state: Bus['state']): void {
+    this.#log.info({ state, server: this.bus.server }, 'bus');
+    if (state === 'connected') {
+      // Whoever was here while the bus was away may have missed something, and nobody can know what.
+      this.#busGaps += this.#readiness.everConnected ? 1 : 0;
+      this.gateway.announceGap('bus', null);
+      this.#readiness.everConnected = true;
+      this.#readiness.busAwaySinceMs = undefined;
+    } else {
+      this.#readiness.busAwaySinceMs ??= nowMs();
+    }
+  }
+
+  #measureRoundTrip(): void {
+    if (this.bus.state !== 'connected') return;
+    this.bus.roundTrip().then(this.#meters.recordBusRoundTrip, (error: unknown) => {
+      this.#log.debug({ err: error }, 'bus round trip not measured');
+    });
+  }
+
+  #readinessFacts(): ReadinessFacts {
+    return {
+      busState: this.bus.state,
+      ...this.#readiness,
+      graceMs: this.#settings.readyBusGraceMs,
+      nowMs: nowMs(),
+      ...this.gateway.admission,
+    };
+  }
+
+  #httpDependencies(): HttpDependencies {
+    const isCorsOrigin = createOriginRule(this.#settings.corsOrigins, false);
+    return {
+      settings: this.#settings,
+      cpuCores: Math.max(1, availableParallelism()),
+      log: this.#log,
+      figures: this.#http.figures,
+      now: nowMs,
+      recordRequest: this.#meters.recordRequest,
+      collect: () => this.#telemetry.snapshot.collect(),
+      collectShared: () => this.#telemetry.snapshot.collectShared(),
+      connectionPage: (limit) => this.gateway.page(limit),
+      scrape: (accept) => this.#telemetry.scrape(accept),
+      readiness: () => reasonsNotReady(this.#readinessFacts()),
+      busState: () => this.bus.state,
+      publish: (subject, payload, options) => this.bus.publish(subject, payload, options),
+      isCorsOrigin: (origin) => isCorsOrigin(origin, undefined),
+      isLoopback: isLoopbackName,
+    };
+  }
+
+  /**
+   * Leaves the clients: not ready, upgrades refused, close frames to all, then the bus. Reports and probes go
+   * on, so that the last figures can be read. Resolves when the last connection has ended.
+   */
+  async drain(): Promise<void> {
+    this.#log.info({ connections: this.gateway.connections.size }, 'draining');
+    this.gateway.hub.flush();
+    await this.gateway.drain.run();
+    await this.bus.drain();
+    const { deliveries, closed } = this.gateway.figures(notReady(this.#readinessFacts()));
+    this.#log.info({ deliveries, closed }, 'drained');
+  }
+
+  /** Ends what a drain still waits for. */
+  async hurry(): Promise<void> {
+    this.gateway.drain.hurry();
+    await this.bus.close();
+  }
+
+  /** Stops everything and leaves no handle behind. Figures can still be collected, and stay as they are. */
+  async close(): Promise<void> {
+    clearInterval(this.#roundTripTimer);
+    this.gateway.drain.announce();
+    void this.gateway.drain.run();
+    await this.hurry();
+    this.gateway.stop();
+    await Promise.all(this.#http.servers.map(closeServer));
+    this.#platform.stop();
+  }
+}
+
+function nowMs(): number {
+  return performance.now();
+}
+
+function createBus(settings: Settings, log: Log, instanceId: string): Bus {
+  if (settings.natsUrl === undefined) return new MemoryBus();
+  return new NatsBus({
+    servers: settings.natsUrl,
+    name: `tidegauge ${instanceId}`,
+    credsFile: settings.natsCreds,
+    token: settings.natsToken,
+    user: settings.natsUser,
+    password: settings.natsPassword,
+    tlsCaFile: settings.natsTlsCa,
+    log,
+  });
+}
+
+function urlOf({ address, port, family }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,76 @@
+/** Every reason for which a connection can end is produced for real, over the closed set itself. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { type CloseReason, closeKinds, closeReasons } from '../../src/gateway/close-codes.ts';
+import { pointsAboveZero, startTestService, type TestService } from '../support/test-service.ts';
+import { until } from '../support/until.ts';
+import { clientFrame, connectClient, upgradeRaw } from '../support/ws-client.ts';
+
+/** How each end is brought about; resolves when the client has done its part. Fast deadlines, real sockets. */
+const produce: Record<CloseReason, (service: TestService) => Promise<unknown>> = {
+  normal: async ({ wsUrl }) => (await connectClient(wsUrl)).socket.close(1000),
+  going_away: async ({ wsUrl }) => (await connectClient(wsUrl)).socket.close(1001),
+  client_error: async ({ wsUrl }) => (await connectClient(wsUrl)).socket.close(4999),
+  no_close_frame: async ({ url }) => (await upgradeRaw(url)).resetAndDestroy(),
+  protocol_error: async ({ url }) => (await upgradeRaw(url)).write(clientFrame(0x3)),
+  message_too_big: async ({ wsUrl }) => (await connectClient(wsUrl)).send('x'.repeat(20_000)),
+  slow_consumer: async ({ url, service }) => {
+    const socket = await upgradeRaw(url);
+    socket.pause();
+    const payload = Buffer.alloc(256 * 1024, 'x');
+    await until('the bound is passed', () => {
+      service.gateway.hub.publish('public.a', payload);
+      service.gateway.hub.flush();
+      return service.gateway.figures(ready).states.closing > 0;
+    });
+    socket.destroy();
+  },
+  ping_timeout: async ({ url }) => {
+    const socket = await upgradeRaw(url);
+    // It reads, but does not answer.
+    await once(socket, 'close');
+  },
+  drain: async ({ wsUrl, service }) => {
+    const { closed } = await connectClient(wsUrl);
+    await service.drain();
+    assert.deepEqual(await closed, { code: 1012, reason: 'drain' });
+  },
+};
+
+const ready = { starting: false, draining: false, bus: false, capacity: false };
+
+describe('close reasons', () => {
+  for (const reason of closeReasons) {
+    test(`${reason} is counted once, by its initiator`, async () => {
+      const service = await startTestService({
+        TIDEGAUGE_PING_INTERVAL: '200ms',
+        TIDEGAUGE_PONG_TIMEOUT: '200ms',
+      });
+      try {
+        await produce[reason](service);
+        await until('the connection is gone', () => service.service.gateway.connections.size === 0);
+        const readings = await service.collect();
+        const ends = pointsAboveZero(readings, 'tidegauge.connection.closed');
+        assert.deepEqual(ends, [
+          {
+            attributes: {
+              'tidegauge.close.reason': reason,
+              'tidegauge.close.initiator': closeKinds[reason].initiator,
+            },
+            value: 1,
+          },
+        ]);
+        assert.equal(readings.value('tidegauge.connection.opened'), 1);
+        assert.equal(readings.value('tidegauge.connection.active'), 0);
+        const durations = readings.histogram('tidegauge.connection.duration', {
+          'tidegauge.close.reason': reason,
+        });
+        assert.equal(durations?.count, 1);
+        assert.equal(readings.value('tidegauge.ledger.drift'), 0);
+      } finally {
+        await service.stop();
+      }
+    });
+  }
+});

@@ -1,0 +1,106 @@
+/** The program as its user meets it: start, faults in the settings, leaving. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { spawnGateway, startGateway } from '../support/gateway-process.ts';
+import { until } from '../support/until.ts';
+import { connectClient, connectRaw, handshake, upgradeRaw } from '../support/ws-client.ts';
+
+test('it starts without any setting, says where, and what was published is heard', async () => {
+  const gateway = await startGateway();
+  try {
+    assert.match(gateway.child.log(), /runs on its in-memory bus/);
+    const client = await connectClient(gateway.wsUrl);
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${gateway.url}/publish/public.hello`, {
+      method: 'POST',
+      body: '{"hello":"tide"}',
+      headers,
+    });
+    assert.equal(answer.status, 202);
+    await until('the message', () => client.messages.includes('{"hello":"tide"}'));
+  } finally {
+    await gateway.stop();
+  }
+});
+
+test('settings that cannot be used are all listed, and the exit code is 78', async () => {
+  const child = await spawnGateway({
+    PORT: 'many',
+    TIDEGAUGE_SUBJECT: 'a',
+    TIDEGAUGE_ADMIN_TOKEN: 'hush',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'carrier-pigeon',
+  });
+  assert.deepEqual(await child.exited, { code: 78, signal: null });
+  const said = child.log();
+  assert.match(said, /^PORT: "many" cannot be used; it must be a whole number from 0 to 65535$/m);
+  assert.match(said, /^TIDEGAUGE_SUBJECT is not a setting; did you mean TIDEGAUGE_SUBJECTS\?$/m);
+  assert.match(said, /^TIDEGAUGE_ADMIN_TOKEN: the value cannot be used/m);
+  assert.match(said, /OTEL_EXPORTER_OTLP_PROTOCOL.*carrier-pigeon/);
+  assert.doesNotMatch(said, /hush|at .*\.ts:\d/);
+});
+
+test('--check-config shows what is in force, without secrets, and does not start', async () => {
+  const child = await spawnGateway({ TIDEGAUGE_PING_INTERVAL: '9s', TIDEGAUGE_ADMIN_TOKEN: 'open-sesame' }, [
+    '--check-config',
+  ]);
+  assert.deepEqual(await child.exited, { code: 0, signal: null });
+  assert.match(child.log(), /^TIDEGAUGE_PING_INTERVAL=9000ms$/m);
+  assert.doesNotMatch(child.log(), /sesame|listening/);
+});
+
+test('an unknown option is refused with the usage', async () => {
+  const child = await spawnGateway({}, ['--daemonize']);
+  assert.equal((await child.exited).code, 78);
+  assert.match(child.log(), /Usage: npm start/);
+});
+
+test('a port that is taken is one clear line and exit code 1', async () => {
+  const first = await startGateway();
+  try {
+    const child = await spawnGateway({ PORT: new URL(first.url).port });
+    assert.equal((await child.exited).code, 1);
+    assert.match(child.log(), /cannot listen.*EADDRINUSE/);
+  } finally {
+    await first.stop();
+  }
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`on ${signal} it says goodbye to every client and exits with 0`, async () => {
+    const gateway = await startGateway();
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connectClient(gateway.wsUrl)));
+    gateway.child.signal(signal);
+    for (const { closed } of clients) assert.deepEqual(await closed, { code: 1012, reason: 'drain' });
+    assert.deepEqual(await gateway.child.exited, { code: 0, signal: null });
+    const drained = gateway.lines().find(({ msg }) => msg === 'drained') as unknown as {
+      closed: { drain: number };
+    };
+    assert.equal(drained.closed.drain, 20);
+  });
+}
+
+test('while it leaves, upgrades get 503, reports and probes go on, and a second signal hurries it', async () => {
+  const gateway = await startGateway();
+  // This client never answers a close frame, so the drain waits for it.
+  const stubborn = await upgradeRaw(gateway.url);
+  stubborn.pause();
+  gateway.child.signal('SIGTERM');
+  await until('it is not ready', async () => (await fetch(`${gateway.url}/readyz`)).status === 503);
+  assert.equal((await fetch(`${gateway.url}/livez`)).status, 200);
+  const { body, status } = await fetch(`${gateway.url}/health`).then(async (answer) => ({
+    status: answer.status,
+    body: (await answer.json()) as { reasons: string[] },
+  }));
+  assert.equal(status, 503);
+  assert.deepEqual(body.reasons, ['draining']);
+  assert.equal((await fetch(`${gateway.url}/stats`)).status, 200);
+  const late = await connectRaw(gateway.url);
+  late.socket.write(handshake(Number(new URL(gateway.url).port)));
+  await late.ended;
+  assert.match(late.text(), /^HTTP\/1\.1 503 [\s\S]*Retry-After: \d+/);
+  const hurriedAtMs = performance.now();
+  gateway.child.signal('SIGTERM');
+  assert.deepEqual(await gateway.child.exited, { code: 0, signal: null });
+  assert.ok(performance.now() - hurriedAtMs < 2_000, 'it did not hurry');
+  stubborn.destroy();
+});

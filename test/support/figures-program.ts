@@ -1,0 +1,129 @@
+/**
+ * The process under measurement of the figures tests. It does what its parent asks for, one thing after the other,
+ * and idles in between, so that the parent's look from outside and its own figures speak of the same state. Its
+ * windows close on demand. Started by figures-subject.ts.
+ */
+
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
+
+let platform: Platform | undefined;
+let tick: () => void = () => {};
+let held: unknown[] = [];
+const threadEnded: Promise<unknown> = Promise.resolve();
+
+const orders = {
+  /** Not before this: the parent may want to put the process elsewhere first. */
+  start() {
+    platform = createPlatform({
+      sampleIntervalMs: 60_000,
+      setTimer: (callback) => {
+        tick = callback;
+        return () => {};
+      },
+    });
+    platform.start();
+  },
+  figures() {
+    const { process, runtime, container, window, errors } = platform!;
+    return {
+      process: process(),
+      runtime: runtime(),
+      container: container(),
+      window: window(),
+      errors,
+    };
+  },
+  closeWindow() {
+    tick();
+    return platform!.window();
+  },
+  /** Uses the share of one core, in slices of 20 ms; of two cores with a second thread. */
+  async burn({ ms, share, threads }: { ms: number; share: number; threads: number }) {
+    const workers = Array.from(
+      { length: threads - 1 },
+      () => new Worker(burnSource, { eval: true, workerData: ms }),
+    );
+    const ended = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    const endMs = performance.now() + ms;
+    while (performance.now() < endMs) {
+      spin(20 * share);
+      await wait(share === 1 ? 0 : 20 * (1 - share));
+    }
+    await threadEnded;
+  },
+  block({ ms }: { ms: number }) {
+    return spin(ms);
+  },
+  async idle({ ms }: { ms: number }) {
+    const startMs = performance.now();
+    await wait(ms);
+    return performance.now() - startMs;
+  },
+  /** Works after each wait for as long as the wait really took; answers with the share that this came to. */
+  async halfBusy({ ms }: { ms: number }) {
+    const startMs = performance.now();
+    let workedMs = 0;
+    while (performance.now() - startMs < ms) {
+      const waitingMs = performance.now();
+      await wait(10);
+      workedMs += spin(performance.now() - waitingMs);
+    }
+    return workedMs / (performance.now() - startMs);
+  },
+  holdHeap({ bytes }: { bytes: number }) {
+    // A packed array of doubles lies in V8's large object space, eight bytes each.
+    for (let left = bytes; left > 0; left -= 8e6) held.push(new Array(1e6).fill(left + 0.5));
+  },
+  holdBuffers({ bytes }: { bytes: number }) {
+    for (let left = bytes; left > 0; left -= 10e6) held.push(Buffer.alloc(10e6, 1));
+  },
+  async drop() {
+    held = [];
+    for (let turn = 0; turn < 3; turn++) {
+      globalThis.gc!();
+      await new Promise(setImmediate);
+    }
+  },
+  /** Garbage of all ages. */
+  async churn({ ms }: { ms: number }) {
+    const endMs = performance.now() + ms;
+    const kept: object[] = [];
+    while (performance.now() < endMs) {
+      for (let index = 0; index < 20_000; index++) kept[(index * 7) % 400_000] = { index, text: `${index}` };
+      await new Promise(setImmediate);
+    }
+    kept.length = 0;
+  },
+  /** Entries of the collector arrive a turn later. */
+  async settle() {
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  },
+  collect() {
+    globalThis.gc!();
+  },
+  stop() {
+    platform?.stop();
+  },
+};
+
+export type Orders = typeof orders;
+
+const burnSource = `
+  const { workerData } = require('node:worker_threads');
+  const end = performance.now() + workerData;
+  while (performance.now() < end);
+`;
+
+function spin(ms: number): number {
+  const startMs = performance.now();
+  while (performance.now() - startMs < ms);
+  return performance.now() - startMs;
+}
+
+process.on('message', async ({ order, options }: { order: keyof Orders; options: never }) => {
+  const result = await orders[order](options);
+  process.send!({ result });
+});
