@@ -3,7 +3,6 @@
  * process.env. Exit codes: 0 after a drain, 78 for settings that cannot be used, 1 for anything else.
  */
 import { fork } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -62,9 +61,8 @@ function readSettings() {
 
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } });
-  const instanceId = randomUUID();
-  const telemetry = startTelemetry({ env: process.env, registerGlobally: true, instanceId, log });
-  const service = new Service({ settings, telemetry, log, instanceId });
+  const telemetry = startTelemetry({ env: process.env, registerGlobally: true, log });
+  const service = new Service({ settings, telemetry, log });
   leaveOnSignals(service, telemetry, log);
   let addresses: Addresses;
   try {

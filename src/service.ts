@@ -36,8 +36,6 @@ export type ServiceOptions = {
   settings: Settings;
   telemetry: Telemetry;
   log: Log;
-  /** Tells this process from its siblings; part of the name that the bus shows. */
-  instanceId: string;
 };
 
 /** Where it listens. Without ADMIN_PORT both are the same. */
@@ -62,7 +60,7 @@ export class Service {
   #busGaps = 0;
   #roundTripTimer: NodeJS.Timeout | undefined;
 
-  constructor({ settings, telemetry, log, instanceId }: ServiceOptions) {
+  constructor({ settings, telemetry, log }: ServiceOptions) {
     this.#settings = settings;
     this.#telemetry = telemetry;
     this.#log = log;
@@ -87,7 +85,7 @@ export class Service {
       platform: this.#platform,
       http: () => this.#http.figures,
     });
-    this.bus = createBus(settings, log, instanceId);
+    this.bus = createBus(settings, log, telemetry.instanceId);
     this.#duplicates = new DuplicateWindow({
       windowMs: settings.dedupeWindowMs,
       entriesMax: settings.dedupeEntriesMax,

@@ -12,7 +12,7 @@ export type GatewayRecorder = {
   connectionClosed(seconds: number, reason: CloseReason): void;
   /** Payload bytes of one data message; a transmitted one once per fan-out. */
   messageSize(bytes: number, direction: 'receive' | 'transmit'): void;
-  /** From the bus's callback to the last write returned, of the oldest message in a flush. */
+  /** From the bus's callback to the last write returned. Once per message that went to somebody. */
   fanoutDuration(seconds: number): void;
   /** Connections that one message went to. */
   fanoutRecipients(connections: number): void;

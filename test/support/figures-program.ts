@@ -40,13 +40,18 @@ const orders = {
     tick();
     return platform!.window();
   },
+  /** A second thread that works for so long; resolves when it has begun. */
+  async startThread({ ms }: { ms: number }) {
+    const worker = new Worker(burnSource, { eval: true, workerData: ms });
+    threadEnded = once(worker, 'exit');
+    await once(worker, 'online');
+  },
+  async threadEnded() {
+    await threadEnded;
+  },
   /** Uses the share of one core, in slices of 20 ms; of two cores with a second thread. */
   async burn({ ms, share, threads }: { ms: number; share: number; threads: number }) {
-    const workers = Array.from(
-      { length: threads - 1 },
-      () => new Worker(burnSource, { eval: true, workerData: ms }),
-    );
-    const ended = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    if (threads === 2) await orders.startThread({ ms });
     const endMs = performance.now() + ms;
     while (performance.now() < endMs) {
       spin(20 * share);

@@ -43,8 +43,7 @@ await collectTimes(1_000);
 const before = heapBytes();
 await collectTimes(collections);
 const grownBytes = heapBytes() - before;
-const readings = await snapshot.collect();
-const points = [...new Set(['tidegauge.v8.memory.external', 'v8js.memory.heap.used'])].flatMap((name) =>
-  readings.points(name),
-).length;
+const { resourceMetrics } = await plain.collect();
+const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+const points = metrics.reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
 console.log(JSON.stringify({ grownBytes, points }));

@@ -33,7 +33,7 @@ export async function startTestService(env: Record<string, string> = {}): Promis
   instances += 1;
   const instanceId = `test-${process.pid}-${instances}`;
   const telemetry = startTelemetry({ env, registerGlobally: false, instanceId, log });
-  const service = new Service({ settings, telemetry, log, instanceId });
+  const service = new Service({ settings, telemetry, log });
   const { clientUrl, adminUrl } = await service.start();
   return {
     service,

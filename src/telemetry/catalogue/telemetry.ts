@@ -1,0 +1,32 @@
+/** Telemetry about itself. The SDK adds figures of its own exporter (otel.sdk.exporter.*) when OTLP is on. */
+import { platformSources } from '../figures.ts';
+import type { Declarations } from './declaration.ts';
+
+/**
+ * Where reading can fail: the platform's sources; a part of the service whose figures could not be had; a figure
+ * that was no finite number.
+ */
+export const errorSources = [...platformSources, 'platform', 'gateway', 'bus', 'http', 'value'] as const;
+export type ErrorSource = (typeof errorSources)[number];
+
+export const telemetryInstruments = {
+  'tidegauge.telemetry.collection.errors': {
+    kind: 'counter',
+    unit: '{error}',
+    stability: 'ours',
+    attributes: [['tidegauge.telemetry.source', errorSources]],
+    counts: 'Figures, or groups of figures, that could not be read. The rest of the collection went on.',
+    not: 'Failed exports; those are otel.sdk.exporter.metric_data_point.exported with an error.type.',
+    source: 'every read, at each collection',
+    question: 'Which figures are missing or old?',
+  },
+  'tidegauge.sampler.window.age': {
+    kind: 'gauge',
+    unit: 's',
+    stability: 'ours',
+    counts: 'Seconds since the sampler last closed a window.',
+    not: "The window's length. More than TIDEGAUGE_SAMPLE_INTERVAL means that the loop is stalled.",
+    source: 'the sampler',
+    question: 'How old are CPU utilization and event-loop delay?',
+  },
+} as const satisfies Declarations;

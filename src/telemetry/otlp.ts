@@ -1,0 +1,170 @@
+/**
+ * Pushing by OTLP: the exporter for the settings, and the reader that feeds it. Every option is given explicitly,
+ * for the packages otherwise read the process's environment, which is not ours to read here.
+ *
+ * A collector that is away costs nothing but its exports: they are bounded in time and number by the packages, and
+ * are logged on the change only, not each. Their count is a figure (otel.sdk.exporter.*).
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { MeterProvider } from '@opentelemetry/api';
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
+import { OTLPMetricExporter as GrpcExporter } from '@opentelemetry/exporter-metrics-otlp-grpc';
+import {
+  AggregationTemporalityPreference,
+  OTLPMetricExporter as JsonExporter,
+} from '@opentelemetry/exporter-metrics-otlp-http';
+import { OTLPMetricExporter as ProtobufExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
+import {
+  type AggregationOption,
+  AggregationType,
+  type CollectionResult,
+  InstrumentType,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
+import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
+
+export type TelemetryLog = {
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+};
+
+export type OtlpExporter = PushMetricExporter & { setSelfObsMeterProvider(provider: MeterProvider): void };
+
+const temporalityPreferences: Readonly<Record<Temporality, AggregationTemporalityPreference>> = {
+  cumulative: AggregationTemporalityPreference.CUMULATIVE,
+  delta: AggregationTemporalityPreference.DELTA,
+  lowmemory: AggregationTemporalityPreference.LOWMEMORY,
+};
+
+/** The packages' enum, whose values are the same words. */
+type Compression = NonNullable<NonNullable<ConstructorParameters<typeof JsonExporter>[0]>['compression']>;
+
+/** @throws when a file with a certificate or key cannot be read. */
+export function createOtlpExporter(settings: OtlpSettings, userAgent: string): OtlpExporter {
+  const options = {
+    url: settings.url,
+    timeoutMillis: settings.timeoutMs,
+    compression: settings.compression as Compression,
+    temporalityPreference: temporalityPreferences[settings.temporality],
+    aggregationPreference: aggregationOf(settings.histogramAggregation),
+    userAgent,
+  };
+  if (settings.protocol === 'grpc') return new GrpcExporter({ ...options, ...grpcSecurity(settings) });
+  const Exporter = settings.protocol === 'http/json' ? JsonExporter : ProtobufExporter;
+  return new Exporter({
+    ...options,
+    headers: settings.headers,
+    httpAgentOptions: { keepAlive: true, ...pemsOf(settings) },
+  });
+}
+
+/** Files named by the settings that cannot be read, each as a fault. */
+export function unreadableFiles(settings: OtlpSettings | undefined): string[] {
+  if (settings === undefined) return [];
+  const { certificate, clientKey, clientCertificate } = settings;
+  return [certificate, clientKey, clientCertificate].flatMap((path) => {
+    try {
+      if (path !== undefined) readFileSync(path);
+      return [];
+    } catch (error) {
+      return [
+        `OTEL_EXPORTER_OTLP_*: the file ${JSON.stringify(path)} cannot be read (${(error as Error).message})`,
+      ];
+    }
+  });
+}
+
+function aggregationOf(
+  name: OtlpSettings['histogramAggregation'],
+): (type: InstrumentType) => AggregationOption {
+  const isExponential = name === 'base2_exponential_bucket_histogram';
+  return (type) => ({
+    type:
+      isExponential && type === InstrumentType.HISTOGRAM
+        ? AggregationType.EXPONENTIAL_HISTOGRAM
+        : AggregationType.DEFAULT,
+  });
+}
+
+function pemsOf({ certificate, clientKey, clientCertificate }: OtlpSettings) {
+  return {
+    ...(certificate === undefined ? {} : { ca: readFileSync(certificate) }),
+    ...(clientKey === undefined ? {} : { key: readFileSync(clientKey) }),
+    ...(clientCertificate === undefined ? {} : { cert: readFileSync(clientCertificate) }),
+  };
+}
+
+/** gRPC is loaded for those only who use it: it is the heaviest package of all. */
+function grpcSecurity(settings: OtlpSettings) {
+  const { credentials, Metadata } = createRequire(import.meta.url)(
+    '@grpc/grpc-js',
+  ) as typeof import('@grpc/grpc-js');
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(settings.headers)) metadata.set(name, value);
+  const { ca, key, cert } = pemsOf(settings);
+  const isPlain = settings.url.startsWith('http://');
+  return {
+    metadata,
+    credentials: isPlain ? credentials.createInsecure() : credentials.createSsl(ca, key, cert),
+  };
+}
+
+/** Collects and exports at an interval, and once more, with the final totals, at the shutdown. */
+export class PushReader extends PeriodicExportingMetricReader {
+  #ending: Promise<void> | undefined;
+
+  constructor(
+    exporter: PushMetricExporter,
+    settings: Pick<OtelSettings, 'exportIntervalMs' | 'exportTimeoutMs'>,
+  ) {
+    super({
+      exporter,
+      exportIntervalMillis: settings.exportIntervalMs,
+      exportTimeoutMillis: settings.exportTimeoutMs,
+    });
+  }
+
+  /**
+   * Without a time limit: our callbacks are synchronous, and the limit would let a collection that began earlier
+   * hand in its figures later than another reader's, which counters take for a restart.
+   */
+  override collect(): Promise<CollectionResult> {
+    return super.collect();
+  }
+
+  /** May be asked for more than once: by the provider too. */
+  override shutdown(): Promise<void> {
+    this.#ending ??= super.shutdown();
+    return this.#ending;
+  }
+}
+
+/** The same exporter, with a log line when exports begin to fail and when they succeed again. */
+export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): PushMetricExporter {
+  let isFailing = false;
+  const onResult = ({ code, error }: ExportResult): void => {
+    const failed = code !== ExportResultCode.SUCCESS;
+    if (failed === isFailing) return;
+    isFailing = failed;
+    if (failed)
+      log.warn({ reason: error?.message }, 'metrics cannot be exported; trying on at each interval');
+    else log.info({}, 'metrics are exported again');
+  };
+  return {
+    export(metrics: ResourceMetrics, done: (result: ExportResult) => void): void {
+      exporter.export(metrics, (result) => {
+        onResult(result);
+        done(result);
+      });
+    },
+    forceFlush: () => exporter.forceFlush(),
+    shutdown: () => exporter.shutdown(),
+    selectAggregation: (type) => exporter.selectAggregation?.(type) ?? { type: AggregationType.DEFAULT },
+    ...(exporter.selectAggregationTemporality === undefined
+      ? {}
+      : { selectAggregationTemporality: exporter.selectAggregationTemporality.bind(exporter) }),
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * The answer to a Prometheus scrape, as text or as OpenMetrics. The SDK's exporter is the reader; its own HTTP
+ * server is never started, for the route /metrics is among ours. Series are named as the push way names them.
+ *
+ * Labels: the attributes of a point, and nothing else. The scope is no label, because names are unique without
+ * it and Prometheus' OTLP endpoint does not add it either; `target_info` carries the resource.
+ *
+ * Scrapes of one turn of the event loop share a collection and its text. A figure that cannot be read is missing
+ * from the answer, and counted; the scrape succeeds.
+ */
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import type { MetricData, MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { type ExpositionFormat, expositionFormat } from './accept.ts';
+import { renderOpenMetrics } from './openmetrics.ts';
+import { seriesOf } from './series.ts';
+import { shared } from './shared.ts';
+
+export type ScrapeAnswer = { contentType: string; body: string };
+
+export type PrometheusReader = {
+  /** For the MeterProvider. */
+  readonly reader: MetricReader;
+  /** Takes the Accept header. Rejects after the shutdown. */
+  scrape(accept: string | undefined): Promise<ScrapeAnswer>;
+};
+
+export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+};
+
+export function createPrometheusReader(): PrometheusReader {
+  const reader = new PrometheusExporter({ preventServerStart: true });
+  const collect = shared(async () => new Exposition((await reader.collect()).resourceMetrics));
+  return {
+    reader,
+    async scrape(accept) {
+      const format = expositionFormat(accept);
+      const exposition = await collect();
+      return { contentType: contentTypes[format], body: exposition.render(format) };
+    },
+  };
+}
+
+/** What is served when metrics are switched off: a target that is up, and has nothing. */
+export function emptyScrape(accept: string | undefined, reason: string): ScrapeAnswer {
+  const format = expositionFormat(accept);
+  return { contentType: contentTypes[format], body: format === 'text' ? `# ${reason}\n` : '# EOF\n' };
+}
+
+/** One collection; its text is made once for each format that is asked for. */
+class Exposition {
+  readonly #collected: ResourceMetrics;
+  readonly #rendered: Partial<Record<ExpositionFormat, string>> = {};
+
+  constructor(collected: ResourceMetrics) {
+    this.#collected = collected;
+  }
+
+  render(format: ExpositionFormat): string {
+    this.#rendered[format] ??= format === 'text' ? renderText(this.#collected) : renderOpen(this.#collected);
+    return this.#rendered[format];
+  }
+}
+
+function renderOpen({ resource, scopeMetrics }: ResourceMetrics): string {
+  return renderOpenMetrics(
+    resource.attributes,
+    scopeMetrics.flatMap(({ metrics }) => metrics),
+  );
+}
+
+function renderText(collected: ResourceMetrics): string {
+  const isWithoutScope = true;
+  const serializer = new PrometheusSerializer('', false, undefined, false, isWithoutScope);
+  const scopeMetrics = collected.scopeMetrics.map(({ scope, metrics }) => ({
+    scope,
+    metrics: metrics.map(renamed),
+  }));
+  const text = serializer.serialize({ ...collected, scopeMetrics });
+  return text.endsWith('\n') ? text : `${text}\n`;
+}
+
+/** A copy: descriptors belong to the SDK and are shared by all collections. Format 0.0.4 has no line for units. */
+function renamed(metric: MetricData): MetricData {
+  const series = seriesOf(metric);
+  if (series === undefined) return metric;
+  return { ...metric, descriptor: { ...metric.descriptor, name: series.name, unit: '' } };
+}

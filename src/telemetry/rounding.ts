@@ -1,0 +1,15 @@
+/**
+ * Seconds on a grid, so that adding them up is exact.
+ *
+ * The SDK keeps the difference to the last collection of an observed sum, and adds the differences up again, for
+ * each reader by its own collections; a histogram's sum comes about in the same way. With arbitrary fractions each
+ * reader would end up with other last digits. Multiples of a power of two add and subtract without rounding as
+ * long as they fit into 53 bits: on the default grid up to 272 years, on a coarser one accordingly longer.
+ */
+
+/** Just under a microsecond. */
+export const defaultGridSeconds = 2 ** -20;
+
+export function roundToGrid(seconds: number, grid: number): number {
+  return Math.round(seconds / grid) * grid;
+}

@@ -1,0 +1,78 @@
+/**
+ * What only Linux tells: /proc/self and control groups as one source of process and container figures. On other
+ * systems there is none of it. Costs: status 11 us, limits 8, threads 4 each, container 25.
+ */
+import type { ContainerFigures, PlatformSource, ProcessFigures } from '../figures.ts';
+import { createCgroup } from './cgroup.ts';
+import type { PlatformFiles } from './files.ts';
+import { countCpus, createProcfs, defined, type Status } from './procfs.ts';
+import { createThreadTimes } from './threads.ts';
+
+/** What /proc adds to the figures that Node has on every system. */
+export type LinuxProcessFigures = Omit<
+  ProcessFigures,
+  'cpuTime' | 'cpuLimit' | 'uptime' | 'residentBytes' | 'contextSwitches' | 'pageFaults'
+>;
+
+export type Linux = {
+  status(): Status;
+  process(status: Status): LinuxProcessFigures;
+  container(): ContainerFigures | undefined;
+  /** CPUs that the scheduler may put the process on; undefined where /proc does not tell. */
+  affinity(): number | undefined;
+  /** CPUs that quotas leave, a fraction; undefined without one. */
+  quota(): number | undefined;
+  /** Looks after what changes seldom: groups the process is moved to, CPUs that are plugged in. */
+  refresh(): void;
+};
+
+export function createLinux(
+  files: PlatformFiles,
+  nowMs: () => number,
+  onError: (source: PlatformSource) => void,
+): Linux {
+  const procfs = createProcfs(files, nowMs, () => onError('procfs'));
+  const threads = createThreadTimes(files, () => onError('procfs'));
+  const cgroup = createCgroup(files, () => onError('cgroup'));
+  const readOnline = () => files.readWhole('/sys/devices/system/cpu/online');
+  let online = readOnline();
+  let cpusAllowed: string | undefined;
+  let affinity: number | undefined;
+
+  function countAffinity(allowed: string | undefined): void {
+    cpusAllowed = allowed;
+    // Where /sys is hidden, all that are allowed count as online.
+    affinity = allowed === undefined ? undefined : countCpus(allowed, online ?? allowed);
+  }
+
+  function status(): Status {
+    const read = procfs.status();
+    if (read.cpusAllowed !== cpusAllowed) countAffinity(read.cpusAllowed);
+    return read;
+  }
+  status();
+
+  return {
+    status,
+    process: (read) =>
+      defined<LinuxProcessFigures>({
+        virtualBytes: read.virtualBytes,
+        residentByKind: read.residentByKind,
+        swapBytes: read.swapBytes,
+        peakResidentBytes: read.peakResidentBytes,
+        stackBytes: read.stackBytes,
+        threads: read.threads,
+        fileDescriptors: procfs.fileDescriptors(),
+        fileDescriptorLimit: procfs.fileDescriptorLimit(),
+        threadCpuTime: threads.read(read.threads),
+      }),
+    container: () => cgroup.read(),
+    affinity: () => affinity,
+    quota: () => cgroup.cpuLimit(),
+    refresh() {
+      online = readOnline();
+      countAffinity(procfs.status().cpusAllowed);
+      cgroup.refresh();
+    },
+  };
+}

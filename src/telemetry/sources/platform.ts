@@ -1,0 +1,149 @@
+/**
+ * All that the platform tells about this process, put together: each part read now, at once, and never throwing.
+ * A figure that a source cannot give is absent, and the failure counted under the source's name. On other
+ * systems than Linux, /proc and control groups are not asked, and no error is made of it. Holds nothing global: several
+ * live side by side. The four parts together cost about 120 us at any number of connections (on Linux before 6.2 the
+ * count of descriptors comes from a listing of 0.8 us each, seldom).
+ */
+import { availableParallelism } from 'node:os';
+import type { GcType, PlatformFigures, PlatformSource } from '../figures.ts';
+import { platformSources } from '../figures.ts';
+import { createSampler, type SamplerOptions } from '../sampler.ts';
+import { createEventLoop } from './event-loop.ts';
+import { createPlatformFiles, type PlatformFiles } from './files.ts';
+import { createGcPauses } from './gc.ts';
+import { createLinux } from './linux.ts';
+import type { Status } from './procfs.ts';
+import { countResources, goMemory, readHeap } from './v8.ts';
+
+export type PlatformOptions = {
+  /** The sampler's window, 250 ms to 60 s. */
+  sampleIntervalMs: number;
+  /** As process.platform has it. */
+  system?: string;
+  files?: PlatformFiles;
+} & Pick<SamplerOptions, 'nowMs' | 'unixMs' | 'setTimer'>;
+
+export type Platform = PlatformFigures & {
+  /** Before this, windows read 0 and no pause is counted; all the rest is there. */
+  start(): void;
+  /** Leaves no timer, observer or descriptor. Reading goes on to work. */
+  stop(): void;
+  /** Hears each pause of the garbage collector, a turn of the event loop later. */
+  onGcPause(listener: (seconds: number, type: GcType) => void): void;
+};
+
+export function createPlatform(options: PlatformOptions): Platform {
+  const { sampleIntervalMs, system = process.platform, files = createPlatformFiles() } = options;
+  const { nowMs = () => performance.now() } = options;
+  const errors = Object.fromEntries(
+    platformSources.map((source) => [source, 0]),
+  ) as PlatformFigures['errors'];
+  const onError = (source: PlatformSource): void => {
+    errors[source] += 1;
+  };
+
+  /** A reading that may fail and yet must have an answer: its last one. */
+  function steady<T>(source: PlatformSource, read: () => T): () => T {
+    let last = read();
+    return () => {
+      try {
+        last = read();
+      } catch {
+        onError(source);
+      }
+      return last;
+    };
+  }
+
+  const linux = system === 'linux' ? createLinux(files, nowMs, onError) : undefined;
+  const gc = createGcPauses();
+  const eventLoop = createEventLoop();
+  const readUsage = steady('procfs', () => process.resourceUsage());
+  const readResident = steady('procfs', () => process.memoryUsage.rss());
+  const readHeapNow = steady('v8', readHeap);
+  const readLoopTime = steady('event_loop', eventLoop.time);
+
+  function cpuTime(): { user: number; system: number } {
+    const { userCPUTime, systemCPUTime } = readUsage();
+    return { user: userCPUTime / 1e6, system: systemCPUTime / 1e6 };
+  }
+
+  /** Node's own count of CPUs is cut to whole ones by a v2 quota and knows nothing of a v1 quota. */
+  function cpuLimit(): number {
+    const affinity = linux?.affinity() ?? availableParallelism();
+    return Math.min(affinity, linux?.quota() ?? affinity);
+  }
+
+  const sampler = createSampler({
+    ...options,
+    intervalMs: sampleIntervalMs,
+    cpuTime,
+    cpuLimit,
+    eventLoop: { ...eventLoop, time: readLoopTime },
+    onTick: () => linux?.refresh(),
+  });
+
+  // One collection asks for process and then for runtime. Both speak of resident memory, so the second takes over what
+  // the first has read, once and in the same turn only.
+  let handedOver: Status | undefined;
+  function handOver(status: Status): void {
+    handedOver = status;
+    queueMicrotask(() => {
+      handedOver = undefined;
+    });
+  }
+
+  return {
+    errors,
+    process() {
+      const usage = readUsage();
+      const status = linux?.status() ?? {};
+      handOver(status);
+      return {
+        peakResidentBytes: usage.maxRSS * 1024,
+        ...linux?.process(status),
+        cpuTime: { user: usage.userCPUTime / 1e6, system: usage.systemCPUTime / 1e6 },
+        cpuLimit: cpuLimit(),
+        uptime: process.uptime(),
+        residentBytes: status.residentBytes ?? readResident(),
+        contextSwitches: {
+          voluntary: usage.voluntaryContextSwitches,
+          involuntary: usage.involuntaryContextSwitches,
+        },
+        pageFaults: { major: usage.majorPageFault, minor: usage.minorPageFault },
+      };
+    },
+    runtime() {
+      const status = handedOver ?? linux?.status() ?? {};
+      handedOver = undefined;
+      const heap = readHeapNow();
+      return {
+        ...heap,
+        go: goMemory(heap.spaces, {
+          stackBytes: status.stackBytes ?? 0,
+          residentBytes: status.residentBytes ?? readResident(),
+          swapBytes: status.swapBytes ?? 0,
+        }),
+        gc: gc.read(),
+        eventLoopTime: readLoopTime(),
+        activeResources: countResources(process.getActiveResourcesInfo()),
+      };
+    },
+    container: () => linux?.container(),
+    window: () => sampler.window(),
+    start() {
+      files.keep();
+      gc.start();
+      eventLoop.start();
+      sampler.start();
+    },
+    stop() {
+      sampler.stop();
+      eventLoop.stop();
+      gc.stop();
+      files.close();
+    },
+    onGcPause: (listener) => gc.onPause(listener),
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * CPU seconds by the role of the thread, from /proc/self/task/TID/stat: shows what V8's helpers and libuv's pool take
+ * beside the one thread that runs JavaScript. The granularity is the kernel's tick, 10 ms. The sums never fall:
+ * what a thread used stays counted after its end, save the part since the last read. 4 us a thread.
+ */
+import type { ThreadRole } from '../figures.ts';
+import { threadRoles } from '../figures.ts';
+import type { PlatformFiles } from './files.ts';
+import { parseStat, ticksPerSecond } from './procfs.ts';
+
+/**
+ * Node 26 names its threads node-MainThread, node-V8Worker, libuv-worker, DelayedTaskSche(duler), SignalInspector and
+ * WorkerThread; Node 20 calls all of them node. The main thread takes its name from process.title, so it is
+ * known by its number.
+ */
+export function threadRole(pid: number, threadId: number, name: string): ThreadRole {
+  if (threadId === pid) return 'main';
+  if (name.endsWith('V8Worker')) return 'v8_worker';
+  if (name === 'libuv-worker') return 'libuv';
+  return 'other';
+}
+
+type Seen = { ticks: number; startTicks: number };
+
+export type ThreadTimes = {
+  /** Seconds by role; undefined where /proc/self/task cannot be read. `threads` saves a listing when it is unchanged. */
+  read(threads: number | undefined): Record<ThreadRole, number> | undefined;
+};
+
+export function createThreadTimes(files: PlatformFiles, onError: () => void): ThreadTimes {
+  const ticksByRole = Object.fromEntries(threadRoles.map((role) => [role, 0])) as Record<ThreadRole, number>;
+  const live = new Map<string, Seen>();
+  // Not process.pid: the numbers in /proc are those of the process-id namespace that it was mounted in.
+  let pid: number | undefined;
+
+  /** Adds what the thread used since it was last seen to the role that it has now. False when it is gone. */
+  function account(threadId: string): boolean {
+    const text = files.read(`/proc/self/task/${threadId}/stat`);
+    const stat = text === undefined ? undefined : parseStat(text);
+    if (stat === undefined || pid === undefined) {
+      live.delete(threadId);
+      return false;
+    }
+    const ticks = stat.userTicks + stat.systemTicks;
+    const before = live.get(threadId);
+    const known = before?.startTicks === stat.startTicks ? before.ticks : 0;
+    ticksByRole[threadRole(pid, stat.pid, stat.name)] += Math.max(0, ticks - known);
+    live.set(threadId, { ticks, startTicks: stat.startTicks });
+    return true;
+  }
+
+  function relist(done: ReadonlySet<string>): boolean {
+    const threadIds = files.list('/proc/self/task');
+    if (threadIds === undefined) return false;
+    const listed = new Set(threadIds);
+    for (const threadId of live.keys()) if (!listed.has(threadId)) live.delete(threadId);
+    for (const threadId of listed) if (!done.has(threadId)) account(threadId);
+    return live.size > 0;
+  }
+
+  return {
+    read(threads) {
+      pid ??= parseStat(files.readWhole('/proc/self/stat') ?? '')?.pid;
+      const done = new Set<string>();
+      for (const threadId of [...live.keys()]) if (account(threadId)) done.add(threadId);
+      // As many live ones as the kernel counts means that none is new, since none has just been found gone.
+      const complete = done.size > 0 && done.size === threads;
+      if (pid === undefined || (!complete && !relist(done))) {
+        onError();
+        return undefined;
+      }
+      const seconds = {} as Record<ThreadRole, number>;
+      for (const role of threadRoles) seconds[role] = ticksByRole[role] / ticksPerSecond;
+      return seconds;
+    },
+  };
+}

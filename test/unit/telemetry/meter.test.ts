@@ -1,0 +1,273 @@
+/** From figures to points: what one collection shows of the figures that it was given. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { rejectionReasons } from '../../../src/gateway/admission.ts';
+import { closeReasons } from '../../../src/gateway/close-codes.ts';
+import type { Readings } from '../../../src/reports/readings.ts';
+import { httpErrors, httpMethods, httpRoutesMax } from '../../../src/telemetry/catalogue/http.ts';
+import { type Instrument, instruments } from '../../../src/telemetry/catalogue.ts';
+import { gcTypes } from '../../../src/telemetry/figures.ts';
+import type { FigureSources } from '../../../src/telemetry/instant.ts';
+import { createMeters, type Meters } from '../../../src/telemetry/meter.ts';
+import { createSnapshotReader, type SnapshotReader } from '../../../src/telemetry/snapshot-reader.ts';
+import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
+
+type Bench = {
+  figures: HandMadeFigures;
+  snapshot: SnapshotReader;
+  meters: Meters;
+  collect(): Promise<Readings>;
+};
+
+function start(change: (sources: FigureSources) => FigureSources = (sources) => sources): Bench {
+  const figures = handMadeFigures();
+  const snapshot = createSnapshotReader();
+  const provider = new MeterProvider({ readers: [snapshot.reader] });
+  const meters = createMeters(provider, change(sourcesOf(figures)));
+  return { figures, snapshot, meters, collect: () => snapshot.collect() };
+}
+
+const observed = instruments.filter(({ kind }) => kind !== 'histogram');
+const histograms = instruments.filter(({ kind }) => kind === 'histogram');
+
+/** How many points an instrument has when every value of its attributes has occurred. */
+function pointsOf({ name, attributes = [] }: Instrument): number {
+  // Of the bus there is one at a time.
+  if (name.startsWith('messaging.')) return 1;
+  return attributes.reduce(
+    (product, [, values]) => product * ('upTo' in values ? values.upTo : values.length),
+    1,
+  );
+}
+
+test('the first collection has every point of every observed instrument', async () => {
+  const readings = await start().collect();
+  for (const instrument of observed) {
+    assert.equal(readings.points(instrument.name).length, pointsOf(instrument), instrument.name);
+  }
+});
+
+test('what has not happened is there as zero', async () => {
+  const readings = await start().collect();
+  for (const reason of closeReasons) {
+    const [point] = readings
+      .points('tidegauge.connection.closed')
+      .filter(({ attributes }) => attributes['tidegauge.close.reason'] === reason);
+    assert.equal(point?.value, 0, reason);
+  }
+  assert.equal(readings.value('tidegauge.handshake.rejections', { 'error.type': 'capacity' }), 0);
+});
+
+test('a figure ends up in its own point', async () => {
+  const { figures, collect } = start();
+  figures.gateway.closed.slow_consumer = 3;
+  figures.gateway.wireBytes.transmit = 700;
+  figures.gateway.payloadBytes.receive = 20;
+  figures.gateway.controlFrames.receive.ping = 4;
+  figures.gateway.notReady.bus = true;
+  figures.bus.counts.messagesReceived = 12;
+  figures.bus.state = 'reconnecting';
+  const readings = await collect();
+  const closed = { 'tidegauge.close.reason': 'slow_consumer', 'tidegauge.close.initiator': 'server' };
+  assert.equal(readings.value('tidegauge.connection.closed', closed), 3);
+  const io = (direction: string, layer: string) =>
+    readings.value('tidegauge.io', { 'network.io.direction': direction, 'tidegauge.io.layer': layer });
+  assert.deepEqual(
+    [io('transmit', 'wire'), io('receive', 'payload'), io('transmit', 'payload')],
+    [700, 20, 0],
+  );
+  const ping = { 'network.io.direction': 'receive', 'tidegauge.control_frame.type': 'ping' };
+  assert.equal(readings.value('tidegauge.control_frames', ping), 4);
+  assert.equal(readings.value('tidegauge.ready', { 'tidegauge.ready.reason': 'bus' }), 1);
+  assert.equal(readings.sum('tidegauge.ready'), 1);
+  const nats = { 'messaging.system': 'nats', 'messaging.operation.name': 'receive' };
+  assert.equal(readings.value('messaging.client.consumed.messages', nats), 12);
+  assert.equal(readings.value('tidegauge.bus.state', { 'tidegauge.bus.state': 'reconnecting' }), 1);
+  assert.equal(readings.sum('tidegauge.bus.state'), 1);
+});
+
+test('a figure that the platform cannot tell has no point', async () => {
+  const { figures, collect } = start();
+  figures.container = undefined;
+  delete figures.process.swapBytes;
+  delete figures.process.residentByKind;
+  figures.runtime.spaces = [{ name: 'old_space', size: 4, used: 2, available: 1, physical: 3 }];
+  const readings = await collect();
+  const absent = observed.filter(({ name }) => readings.points(name).length === 0).map(({ name }) => name);
+  const container = observed.filter(({ scope }) => scope === 'tidegauge/container').map(({ name }) => name);
+  assert.deepEqual(
+    new Set(absent),
+    new Set([...container, 'tidegauge.process.memory.swap', 'tidegauge.process.memory.resident']),
+  );
+  const oldSpace = { attributes: { 'v8js.heap.space.name': 'old_space' }, value: 2 };
+  assert.deepEqual(readings.points('v8js.memory.heap.used'), [oldSpace]);
+});
+
+test('heap spaces that are not known by name are other, together', async () => {
+  const { figures, collect } = start();
+  const space = { size: 4, used: 2, available: 1, physical: 3 };
+  figures.runtime.spaces = [
+    { name: 'new_in_v99', ...space },
+    { name: 'also_new', ...space },
+  ];
+  const readings = await collect();
+  const other = { 'v8js.heap.space.name': 'other' };
+  assert.equal(readings.value('v8js.memory.heap.used', other), 4);
+  assert.equal(readings.value('v8js.memory.heap.space.physical_size', other), 6);
+});
+
+test('a part that throws is counted and absent, and the rest goes on', async () => {
+  const { figures, collect } = start((sources) => ({
+    ...sources,
+    bus() {
+      throw new Error('the bus is broken');
+    },
+  }));
+  figures.errors.cgroup = 2;
+  await collect();
+  const readings = await collect();
+  const errors = (source: string) =>
+    readings.value('tidegauge.telemetry.collection.errors', { 'tidegauge.telemetry.source': source });
+  assert.deepEqual([errors('bus'), errors('gateway'), errors('cgroup'), errors('value')], [2, 0, 2, 0]);
+  assert.equal(readings.points('tidegauge.bus.state').length, 0);
+  assert.equal(readings.value('tidegauge.connection.limit'), 1000);
+});
+
+test('a figure that is no finite number is left out and counted', async () => {
+  const { figures, collect } = start();
+  figures.process.uptime = Number.NaN;
+  figures.gateway.sendQueue.bytes = Number.POSITIVE_INFINITY;
+  await collect();
+  const readings = await collect();
+  assert.equal(readings.value('process.uptime'), undefined);
+  assert.equal(readings.value('tidegauge.send_queue.usage'), undefined);
+  const value = { 'tidegauge.telemetry.source': 'value' };
+  assert.equal(readings.value('tidegauge.telemetry.collection.errors', value), 2);
+});
+
+test('every part is read once per collection, however many readers collide', async () => {
+  let asked = 0;
+  const figures = handMadeFigures();
+  const snapshots = [createSnapshotReader(), createSnapshotReader()];
+  const provider = new MeterProvider({ readers: snapshots.map(({ reader }) => reader) });
+  createMeters(provider, {
+    ...sourcesOf(figures),
+    gateway() {
+      asked += 1;
+      return figures.gateway;
+    },
+  });
+  await snapshots[0]!.collect();
+  assert.equal(asked, 1);
+  await Promise.all(snapshots.map((snapshot) => snapshot.collect()));
+  assert.equal(asked, 3);
+});
+
+test('saturation is the share of each limit, from 0 to 1', async () => {
+  const { figures, collect } = start();
+  const saturation = async () => {
+    const readings = await collect();
+    return Object.fromEntries(
+      readings
+        .points('tidegauge.saturation')
+        .map(({ attributes, value }) => [attributes['tidegauge.resource'], value]),
+    );
+  };
+  figures.gateway.active = 250;
+  figures.window.cpuUtilization = { user: 0.5, system: 0.25 };
+  assert.deepEqual(await saturation(), { connections: 0.25, memory: 0.5, event_loop: 0.5, cpu: 0.75 });
+  figures.gateway.active = 1_200;
+  figures.window.cpuUtilization = { user: 1.5, system: 0.25 };
+  figures.runtime.heapLimitBytes = 20_000;
+  assert.deepEqual(await saturation(), { connections: 1, memory: 0.7, event_loop: 0.5, cpu: 1 });
+  figures.container = undefined;
+  figures.runtime.heapLimitBytes = 56_000;
+  assert.equal((await saturation()).memory, 0.25);
+});
+
+/** Every value of every attribute of the histograms, once. */
+function recordEverything({ gateway, ...meters }: Meters, routes: readonly string[]): void {
+  gateway.handshake(0.01);
+  for (const reason of rejectionReasons) gateway.handshake(0.01, reason);
+  for (const reason of closeReasons) gateway.connectionClosed(60, reason);
+  for (const direction of ['receive', 'transmit'] as const) gateway.messageSize(200, direction);
+  gateway.fanoutDuration(0.001);
+  gateway.fanoutRecipients(10);
+  gateway.fanoutBatch(3);
+  gateway.pingRoundTrip(0.02);
+  for (const type of gcTypes) meters.recordGcPause(0.002, type);
+  meters.recordBusRoundTrip(0.0005);
+  for (const route of routes) {
+    for (const method of [...httpMethods, 'BREW']) {
+      meters.recordRequest(0.01, { method, route, status: 200, scheme: 'http' });
+    }
+  }
+  for (const errorType of [...httpErrors, 'ECONNRESET']) {
+    meters.recordRequest(0.01, { method: 'GET', route: '', status: undefined, scheme: 'http', errorType });
+  }
+}
+
+test('every histogram has its recorder, and each value its series', async () => {
+  const { meters, snapshot, collect } = start();
+  recordEverything(meters, ['/stats']);
+  const readings = await collect();
+  const { resourceMetrics } = await snapshot.reader.collect();
+  const found = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+  for (const { name, boundaries, scope } of histograms) {
+    const metric = found.find(({ descriptor }) => descriptor.name === name);
+    assert.ok(metric, `${name} is recorded`);
+    const owner = resourceMetrics.scopeMetrics.find(({ metrics }) => metrics.includes(metric));
+    assert.equal(owner?.scope.name, scope);
+    const [point] = metric.dataPoints as { value: { buckets: { boundaries: number[] } } }[];
+    assert.deepEqual(point?.value.buckets.boundaries, [...(boundaries ?? [])], name);
+  }
+  const slow = readings.histogram('tidegauge.connection.duration', {
+    'tidegauge.close.reason': 'slow_consumer',
+  });
+  assert.deepEqual([slow?.count, slow?.sum, slow?.min, slow?.max], [1, 60, 60, 60]);
+  assert.equal(readings.histogram('tidegauge.handshake.duration')?.count, 1);
+  assert.equal(readings.histogram('tidegauge.handshake.duration', { 'error.type': 'capacity' })?.count, 1);
+});
+
+async function countSeries({ snapshot }: Bench): Promise<number> {
+  const { resourceMetrics } = await snapshot.reader.collect();
+  return resourceMetrics.scopeMetrics
+    .flatMap(({ metrics }) => metrics)
+    .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
+}
+
+test('the number of points depends neither on the load nor on what clients send', async () => {
+  const bench = start();
+  const { figures, meters } = bench;
+  recordEverything(meters, ['/stats', '/metrics']);
+  const before = await countSeries(bench);
+  const fixed = observed.reduce((sum, instrument) => sum + pointsOf(instrument), 0);
+  assert.ok(fixed > 200 && fixed < 300, `${fixed} observed points`);
+  figures.gateway.active = 10_000;
+  figures.gateway.opened = 1_000_000;
+  figures.gateway.channels = 50_000;
+  for (let index = 0; index < 10_000; index += 1) {
+    meters.recordRequest(0.01, { method: `M${index}`, route: '/stats', status: 200, scheme: `s${index}` });
+    meters.recordRequest(0.01, {
+      method: 'GET',
+      route: '/stats',
+      status: 200,
+      scheme: 'http',
+      errorType: `e${index}`,
+    });
+    meters.recordRequest(0.01, { method: 'GET', route: '/stats', status: 1_000 + index, scheme: 'http' });
+  }
+  recordEverything(meters, ['/stats', '/metrics']);
+  // One more series for an unknown error beside a status, and one without a status that HTTP knows.
+  assert.equal((await countSeries(bench)) - before, 2);
+});
+
+test('paths in place of routes stay bounded', async () => {
+  const bench = start();
+  const before = await countSeries(bench);
+  for (let index = 0; index < 1_000; index += 1) {
+    bench.meters.recordRequest(0.01, { method: 'GET', route: `/${index}`, status: 200, scheme: 'http' });
+  }
+  assert.equal((await countSeries(bench)) - before, httpRoutesMax);
+});

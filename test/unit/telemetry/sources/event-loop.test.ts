@@ -1,0 +1,56 @@
+/** The summary of the delay histogram: units, and the answers of an empty one, which are no numbers in Node. */
+import assert from 'node:assert/strict';
+import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { describe, it } from 'node:test';
+import { createEventLoop, noDelay, summarizeDelay } from '../../../../src/telemetry/sources/event-loop.ts';
+
+describe('summarizeDelay', () => {
+  it('is zero for a window without a turn', () => {
+    const empty = monitorEventLoopDelay({ samplePerIteration: true });
+    assert.ok(Number.isNaN(empty.mean) && empty.min > 9e18, 'what Node says of an empty histogram');
+    assert.deepEqual(summarizeDelay(empty), noDelay);
+  });
+
+  it('turns nanoseconds into seconds', () => {
+    const histogram = createHistogram();
+    for (let milliseconds = 1; milliseconds <= 100; milliseconds++) histogram.record(milliseconds * 1e6);
+    const delay = summarizeDelay(histogram);
+    for (const [key, seconds] of Object.entries({
+      min: 0.001,
+      max: 0.1,
+      mean: 0.0505,
+      p50: 0.05,
+      p90: 0.09,
+      p99: 0.099,
+    })) {
+      assert.ok(
+        Math.abs(delay[key as keyof typeof delay] - seconds) / seconds < 0.002,
+        `${key} ${delay[key as keyof typeof delay]}`,
+      );
+    }
+    assert.ok(Math.abs(delay.stddev - 0.02887) < 0.0001);
+  });
+});
+
+describe('createEventLoop', () => {
+  it('tells the loop’s time in seconds, both parts growing', async () => {
+    const eventLoop = createEventLoop();
+    const before = eventLoop.time();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const after = eventLoop.time();
+    assert.ok(after.active >= before.active && after.idle >= before.idle);
+    const seconds = after.active + after.idle;
+    assert.ok(seconds > before.active + before.idle && seconds <= process.uptime());
+  });
+
+  it('forgets the first sample, which is no delay', async () => {
+    const eventLoop = createEventLoop();
+    eventLoop.start();
+    const end = performance.now() + 20;
+    while (performance.now() < end);
+    await new Promise((resolve) => setImmediate(resolve));
+    const { max } = eventLoop.delay();
+    eventLoop.stop();
+    assert.equal(max, 0);
+  });
+});

@@ -1,0 +1,83 @@
+/** Kept descriptors: fresh content at each read, a bound, recovery, and none left after closing. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { createPlatformFiles } from '../../../../src/telemetry/sources/files.ts';
+
+describe('createPlatformFiles', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tidegauge-files-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  /** Descriptors of this process that point into the folder. */
+  const held = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+      } catch {
+        return false;
+      }
+    }).length;
+  const onLinux = { skip: process.platform === 'linux' ? false : 'counts descriptors in /proc' };
+
+  it('reads what stands in the file now', () => {
+    const files = createPlatformFiles();
+    files.keep();
+    const path = write('a', 'first, and longer');
+    assert.equal(files.read(path), 'first, and longer');
+    write('a', 'second');
+    assert.equal(files.read(path), 'second');
+    assert.equal(files.readWhole(path), 'second');
+    files.close();
+  });
+
+  it('is silent about what cannot be read', () => {
+    const files = createPlatformFiles();
+    files.keep();
+    for (const path of [join(folder, 'none'), folder, '', '/proc/self/mem\0']) {
+      assert.equal(files.read(path), undefined);
+      assert.equal(files.readWhole(path), undefined);
+    }
+    assert.equal(files.list(join(folder, 'none')), undefined);
+    assert.equal(files.folderSize(join(folder, 'none')), undefined);
+    files.close();
+  });
+
+  it('keeps descriptors up to its bound, and none before keep nor after close', onLinux, () => {
+    const files = createPlatformFiles(3);
+    const paths = ['a', 'b', 'c', 'd', 'e'].map((name) => write(name, name));
+    const readAll = () => assert.deepEqual(paths.map(files.read), ['a', 'b', 'c', 'd', 'e']);
+    readAll();
+    assert.equal(held(), 0);
+    files.keep();
+    readAll();
+    readAll();
+    assert.equal(held(), 3);
+    files.close();
+    assert.equal(held(), 0);
+    readAll();
+    assert.equal(held(), 0);
+  });
+
+  it('opens anew what was lost', onLinux, () => {
+    const files = createPlatformFiles();
+    files.keep();
+    const path = write('a', 'old');
+    assert.equal(files.read(path), 'old');
+    write('b', 'new');
+    renameSync(join(folder, 'b'), path);
+    files.close();
+    files.keep();
+    assert.equal(files.read(path), 'new');
+    files.close();
+    assert.equal(held(), 0);
+  });
+});

@@ -1,0 +1,46 @@
+/** Kinds of collection and their types; what is measured is held against V8's own trace in the integration tests. */
+import assert from 'node:assert/strict';
+import { constants } from 'node:perf_hooks';
+import { describe, it } from 'node:test';
+import { gcTypes } from '../../../../src/telemetry/figures.ts';
+import { createGcPauses, gcType } from '../../../../src/telemetry/sources/gc.ts';
+
+describe('gcType', () => {
+  it('names each kind that Node has', () => {
+    assert.equal(gcType(constants.NODE_PERFORMANCE_GC_MAJOR), 'major');
+    assert.equal(gcType(constants.NODE_PERFORMANCE_GC_MINOR), 'minor');
+    assert.equal(gcType(constants.NODE_PERFORMANCE_GC_MINOR_MARK_SWEEP), 'minor');
+    assert.equal(gcType(constants.NODE_PERFORMANCE_GC_INCREMENTAL), 'incremental');
+    assert.equal(gcType(constants.NODE_PERFORMANCE_GC_WEAKCB), 'weakcb');
+  });
+
+  it('names no other', () => {
+    for (const kind of [0, 3, 32, -1, NaN, undefined, null, '1']) assert.equal(gcType(kind), undefined);
+  });
+});
+
+describe('createGcPauses', () => {
+  it('has every type from the start, as zero', () => {
+    const zero = { count: 0, seconds: 0 };
+    assert.deepEqual(createGcPauses().read(), Object.fromEntries(gcTypes.map((type) => [type, zero])));
+  });
+
+  it('gives answers that later pauses do not change', () => {
+    const pauses = createGcPauses();
+    const before = pauses.read();
+    before.minor.count = 99;
+    assert.equal(pauses.read().minor.count, 0);
+  });
+
+  it('starts and stops any number of times', () => {
+    const pauses = createGcPauses();
+    pauses.stop();
+    pauses.start();
+    pauses.start();
+    pauses.stop();
+    pauses.stop();
+    pauses.start();
+    pauses.stop();
+    assert.equal(pauses.read().major.count, 0);
+  });
+});

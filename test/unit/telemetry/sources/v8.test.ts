@@ -1,0 +1,144 @@
+/** The mapping from V8's spaces to Go's names, its invariants, and the closed sets of names. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import v8 from 'node:v8';
+import fc from 'fast-check';
+import { resourceTypes } from '../../../../src/telemetry/figures.ts';
+import {
+  closeSpaces,
+  countResources,
+  goMemory,
+  heapSpaceNames,
+  readHeap,
+} from '../../../../src/telemetry/sources/v8.ts';
+
+const space = (size: number, used: number, available: number, physical: number, name = 'old_space') => ({
+  name,
+  size,
+  used,
+  available,
+  physical,
+});
+const none = { stackBytes: 0, residentBytes: 0, swapBytes: 0 };
+
+describe('goMemory', () => {
+  it('counts what is free within the spaces as idle', () => {
+    const go = goMemory([space(100, 60, 30, 100), space(50, 50, 0, 50)], {
+      stackBytes: 7,
+      residentBytes: 1000,
+      swapBytes: 20,
+    });
+    assert.deepEqual(go, {
+      heap_alloc: 110,
+      heap_sys: 150,
+      heap_idle: 30,
+      heap_inuse: 120,
+      heap_released: 0,
+      stack_inuse: 7,
+      sys_total: 1020,
+    });
+  });
+
+  it('does not count as idle what a space could still take but does not hold', () => {
+    assert.equal(goMemory([space(0, 0, 1_048_512, 0)], none).heap_idle, 0);
+  });
+
+  it('counts memory that was never touched as released, and back into the total', () => {
+    const go = goMemory([space(100, 40, 10, 70)], { ...none, residentBytes: 500 });
+    assert.deepEqual([go.heap_idle, go.heap_released, go.sys_total], [30, 30, 530]);
+  });
+
+  it('never counts more as idle than what holds no objects', () => {
+    const go = goMemory([space(100, 95, 5, 20)], none);
+    assert.deepEqual([go.heap_idle, go.heap_inuse, go.heap_released], [5, 95, 5]);
+  });
+
+  it('holds its three invariants for any spaces, odd ones included', () => {
+    const bytes = fc.oneof(fc.nat(1000), fc.nat({ max: 2 ** 44 }));
+    const anySpace = fc.tuple(bytes, bytes, bytes, bytes).map((values) => space(...values));
+    fc.assert(
+      fc.property(fc.array(anySpace, { maxLength: 14 }), bytes, bytes, (spaces, residentBytes, swapBytes) => {
+        const go = goMemory(spaces, { stackBytes: 1, residentBytes, swapBytes });
+        assert.equal(go.heap_sys, go.heap_idle + go.heap_inuse);
+        assert.ok(go.heap_released <= go.heap_idle);
+        assert.ok(go.heap_alloc <= go.heap_inuse);
+        assert.equal(go.sys_total, residentBytes + swapBytes + go.heap_released);
+        for (const value of Object.values(go)) assert.ok(Number.isSafeInteger(value) && value >= 0);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('follows the table of the contract wherever a heap is as large as what is in it', () => {
+    const sane = fc
+      .tuple(fc.nat(1e9), fc.nat(1e9), fc.nat(1e9), fc.nat(1e9))
+      .map(([used, more, available, physical]) =>
+        space(used + more, used, available, Math.min(physical, used + more)),
+      );
+    fc.assert(
+      fc.property(fc.array(sane, { maxLength: 14 }), (spaces) => {
+        const sum = (pick: (each: (typeof spaces)[number]) => number) =>
+          spaces.reduce((total, each) => total + pick(each), 0);
+        const s = sum((each) => each.size);
+        const u = sum((each) => each.used);
+        const p = sum((each) => each.physical);
+        const f = sum((each) => Math.min(each.available, each.size - each.used));
+        const go = goMemory(spaces, none);
+        assert.equal(go.heap_alloc, u);
+        assert.equal(go.heap_sys, s);
+        assert.equal(go.heap_idle, Math.min(s - u, Math.max(s - p, f)));
+        assert.equal(go.heap_released, Math.min(s - p, go.heap_idle));
+      }),
+    );
+  });
+});
+
+describe('closeSpaces', () => {
+  it('knows every space of this V8', () => {
+    const names = v8.getHeapSpaceStatistics().map((each) => each.space_name);
+    assert.deepEqual(
+      names.filter((name) => !heapSpaceNames.some((known) => known === name)),
+      [],
+    );
+  });
+
+  it('adds up spaces that it does not know under one name', () => {
+    const known = space(1, 1, 1, 1);
+    assert.deepEqual(
+      closeSpaces([space(1, 2, 3, 4, 'map_space'), known, space(10, 20, 30, 40, 'new_idea_space')]),
+      [known, space(11, 22, 33, 44, 'other')],
+    );
+  });
+});
+
+describe('readHeap', () => {
+  it('agrees with what V8 says in sum', () => {
+    const { spaces, heapLimitBytes, allocatedBytes } = readHeap();
+    const heap = v8.getHeapStatistics();
+    const size = spaces.reduce((total, each) => total + each.size, 0);
+    assert.ok(Math.abs(size - heap.total_heap_size) <= 4 * 1024 * 1024);
+    assert.equal(heapLimitBytes, heap.heap_size_limit);
+    assert.ok(allocatedBytes! > 0 && allocatedBytes! <= heap.total_allocated_bytes);
+  });
+
+  it('counts allocations on, whatever is collected', () => {
+    const before = readHeap().allocatedBytes!;
+    const kept = Array.from({ length: 100_000 }, (_, index) => [index]);
+    assert.ok(readHeap().allocatedBytes! - before >= kept.length * 16);
+  });
+});
+
+describe('countResources', () => {
+  it('counts by type, all types present, unknown ones together', () => {
+    const counts = countResources([
+      'Timeout',
+      'TCPSocketWrap',
+      'Timeout',
+      'SomethingNew',
+      '__proto__',
+      'other',
+    ]);
+    assert.deepEqual(Object.keys(counts), [...resourceTypes]);
+    assert.deepEqual([counts.Timeout, counts.TCPSocketWrap, counts.other, counts.PipeWrap], [2, 1, 3, 0]);
+  });
+});
