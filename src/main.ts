@@ -62,7 +62,14 @@ function readSettings() {
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } });
   const telemetry = startTelemetry({ env: process.env, registerGlobally: true, log });
-  const service = new Service({ settings, telemetry, log });
+  let service: Service;
+  try {
+    service = new Service({ settings, telemetry, log });
+  } catch (error) {
+    // A file with credentials or an authority that cannot be used.
+    console.error((error as Error).message);
+    process.exit(EXIT_BAD_SETTINGS);
+  }
   leaveOnSignals(service, telemetry, log);
   let addresses: Addresses;
   try {

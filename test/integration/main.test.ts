@@ -48,6 +48,13 @@ test('--check-config shows what is in force, without secrets, and does not start
   assert.doesNotMatch(child.log(), /sesame|listening/);
 });
 
+test('a credentials file that cannot be read is one clear line and exit code 78', async () => {
+  const child = await spawnGateway({ NATS_URL: 'nats://127.0.0.1:4222', NATS_CREDS: '/nowhere/at.creds' });
+  assert.equal((await child.exited).code, 78);
+  assert.match(child.log(), /credentials file \/nowhere\/at\.creds cannot be read/);
+  assert.doesNotMatch(child.log(), /at .*\.ts:\d/);
+});
+
 test('an unknown option is refused with the usage', async () => {
   const child = await spawnGateway({}, ['--daemonize']);
   assert.equal((await child.exited).code, 78);

@@ -1,0 +1,238 @@
+/**
+ * Interest against a model broker: which subscriptions it keeps, and that each message is heard exactly once
+ * whatever comes between two copies.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Interest } from '../../../src/bus/interest.ts';
+import { covers, matches } from '../../../src/bus/subjects.ts';
+import { ModelBroker } from '../../support/model-broker.ts';
+
+type Heard = { subject: string; content: string };
+
+function create(): { broker: ModelBroker; interest: Interest; heard: Heard[] } {
+  const broker = new ModelBroker();
+  const heard: Heard[] = [];
+  const interest = new Interest(broker, ({ subject, payload }) => {
+    heard.push({ subject, content: Buffer.from(payload).toString() });
+  });
+  broker.start();
+  return { broker, interest, heard };
+}
+
+describe('Interest', () => {
+  it('subscribes once however many want a pattern, and lets go with the last', async () => {
+    const { broker, interest } = create();
+    interest.want('a.b');
+    interest.want('a.b');
+    await broker.settle();
+    assert.deepEqual([broker.patterns, interest.patterns], [['a.b'], 1]);
+    interest.unwant('a.b');
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a.b']);
+    interest.unwant('a.b');
+    await broker.settle();
+    assert.deepEqual([broker.patterns, interest.patterns], [[], 0]);
+  });
+
+  it('rejects an unwant without its want, which is our bug', () => {
+    assert.throws(() => create().interest.unwant('a'), /not wanted/);
+  });
+
+  it('keeps no subscription for what another one covers', async () => {
+    const { broker, interest } = create();
+    interest.want('a.>');
+    interest.want('a.b');
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a.>']);
+  });
+
+  it('collapses older subscriptions into a new one that covers them, and takes them up again', async () => {
+    const { broker, interest } = create();
+    for (const pattern of ['a.b', 'a.*.c', 'x']) interest.want(pattern);
+    await broker.settle();
+    interest.want('a.>');
+    // The new one is in force before the old ones end.
+    broker.serve();
+    assert.deepEqual(broker.patterns.sort(), ['a.*.c', 'a.>', 'a.b', 'x']);
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), ['a.>', 'x']);
+    interest.unwant('a.>');
+    broker.serve();
+    broker.serve();
+    assert.deepEqual(broker.patterns.sort(), ['a.*.c', 'a.>', 'a.b', 'x']);
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), ['a.*.c', 'a.b', 'x']);
+    assert.equal(interest.isSettled, true);
+  });
+
+  it('keeps partly overlapping subscriptions and passes on one copy, that of the oldest', async () => {
+    const { broker, interest, heard } = create();
+    interest.want('a.*.c');
+    interest.want('a.b.*');
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a.*.c', 'a.b.*']);
+    for (const [subject, content] of [
+      ['a.b.c', '1'],
+      ['a.b.d', '2'],
+      ['a.x.c', '3'],
+    ] as const) {
+      broker.publishFromElsewhere(subject, content, true);
+    }
+    await broker.settle();
+    assert.deepEqual(
+      heard.map(({ content }) => content),
+      ['1', '2', '3'],
+    );
+    assert.equal(interest.overlapDuplicates, 1);
+  });
+
+  it('takes back a subscription that has not begun to leave', async () => {
+    const { broker, interest } = create();
+    interest.want('x.*');
+    interest.want('x.1.>');
+    interest.want('x.y');
+    await broker.settle();
+    // The first hand-over keeps the second waiting.
+    interest.want('x.>');
+    interest.unwant('x.>');
+    interest.want('x.>');
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['x.>']);
+    assert.deepEqual(interest.upstreamPatterns, ['x.>']);
+  });
+
+  it('works before there is a connection', async () => {
+    const broker = new ModelBroker();
+    const interest = new Interest(broker, () => undefined);
+    interest.want('a.b');
+    interest.want('a.>');
+    await new Promise(setImmediate);
+    broker.start();
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a.>']);
+  });
+
+  it('keeps what a refused pattern would have covered, and tries that one again after an outage', async () => {
+    const { broker, interest, heard } = create();
+    interest.want('a.b');
+    await broker.settle();
+    broker.denied.add('a.>');
+    interest.want('a.>');
+    interest.want('a.c');
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), ['a.b', 'a.c']);
+    broker.publishFromElsewhere('a.b', 'one', false);
+    await broker.settle();
+    assert.deepEqual(heard, [{ subject: 'a.b', content: 'one' }]);
+    broker.denied.clear();
+    await broker.reconnect();
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a.>']);
+    interest.unwant('a.>');
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), ['a.b', 'a.c']);
+  });
+
+  it('forgets a refused pattern that nobody wants any more', async () => {
+    const { broker, interest } = create();
+    broker.denied.add('a.>');
+    interest.want('a.>');
+    await broker.settle();
+    interest.unwant('a.>');
+    broker.denied.clear();
+    await broker.reconnect();
+    await broker.settle();
+    assert.deepEqual([broker.patterns, interest.patterns], [[], 0]);
+  });
+
+  it('costs no scan of the others for a literal, nor for their common pattern more than one', async () => {
+    const { broker, interest } = create();
+    const literals = Array.from({ length: 20_000 }, (_, i) => `a.${i}.b`);
+    const startMs = performance.now();
+    for (const one of literals) interest.want(one);
+    interest.want('a.>');
+    interest.unwant('a.>');
+    for (const one of literals) interest.unwant(one);
+    // A quadratic way would take minutes.
+    assert.ok(performance.now() - startMs < 5_000);
+    assert.equal(interest.patterns, 0);
+    await new Promise(setImmediate);
+    assert.equal(broker.patterns.length, 0);
+  });
+});
+
+const patterns = ['a.b', 'a.*', '*.b', 'a.>', '>', 'a.b.c', 'a.*.c', 'a.b.*', '*.b.c'];
+const subjects = ['a.b', 'a.c', 'c.b', 'a.b.c', 'a.d.c', 'a.b.d'];
+const step = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('toggle' as const), pattern: fc.constantFrom(...patterns) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('publish' as const),
+      subject: fc.constantFrom(...subjects),
+      isReversed: fc.boolean(),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('serve' as const) }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('route' as const), place: fc.nat(3) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('arrive' as const), items: fc.integer({ min: 1, max: 6 }) }),
+  },
+);
+
+describe('Interest, whatever comes in between', () => {
+  it('hears each message on a steadily wanted subject exactly once, and no other one twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.constantFrom(...patterns), { minLength: 1, maxLength: 2 }),
+        fc.array(step, { maxLength: 120, size: 'max' }),
+        async (steady, steps) => {
+          const { broker, interest, heard } = create();
+          for (const pattern of steady) interest.want(pattern);
+          await broker.settle();
+          const wanted = new Set<string>();
+          const published: Heard[] = [];
+          for (const one of steps) {
+            if (one.kind === 'toggle') {
+              if (wanted.delete(one.pattern)) interest.unwant(one.pattern);
+              else {
+                wanted.add(one.pattern);
+                interest.want(one.pattern);
+              }
+            } else if (one.kind === 'publish') {
+              const message = { subject: one.subject, content: String(published.length) };
+              published.push(message);
+              broker.publishFromElsewhere(message.subject, message.content, one.isReversed);
+            } else if (one.kind === 'serve') broker.serve();
+            else if (one.kind === 'route') broker.route(one.place);
+            else await broker.arrive(one.items);
+          }
+          await broker.settle();
+
+          const times = new Map<string, number>();
+          for (const { content } of heard) times.set(content, (times.get(content) ?? 0) + 1);
+          for (const { subject, content } of published) {
+            const heardTimes = times.get(content) ?? 0;
+            if (steady.some((pattern) => matches(pattern, subject))) {
+              assert.equal(heardTimes, 1, `message ${content} on ${subject}`);
+            } else {
+              assert.ok(heardTimes <= 1, `message ${content} on ${subject} ${heardTimes} times`);
+            }
+          }
+          // In the end there is one subscription for each pattern that no other wanted one covers.
+          const all = [...new Set([...steady, ...wanted])];
+          const expected = all.filter((one) => !all.some((other) => other !== one && covers(other, one)));
+          assert.deepEqual(broker.patterns.sort(), expected.sort());
+          assert.equal(interest.isSettled, true);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
