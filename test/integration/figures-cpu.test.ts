@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { threadRoles } from '../../src/telemetry/figures.ts';
 import { createSubject, type Subject, skipWithoutLinux, witnessCpu } from '../support/figures-subject.ts';
+import { until } from '../support/until.ts';
 
 const tick = 0.01;
 
@@ -78,12 +79,12 @@ describe('CPU figures', { skip: skipWithoutLinux }, () => {
   it('show a second thread while it works, and keep what it used when it has ended', async () => {
     const other = async () => (await subject.ask('figures')).process.threadCpuTime!.other;
     const before = await other();
-    await subject.ask('startThread', { ms: 500 });
+    await subject.ask('startThread', { ms: 10_000 });
     const during = await until('the thread has worked for a tenth of a second', async () => {
       const now = await other();
       return now - before >= 0.1 && now;
     });
-    await subject.ask('threadEnded');
+    await subject.ask('endThread');
     assert.ok((await other()) >= during);
   });
 });

@@ -12,10 +12,10 @@ describe('event-loop figures', () => {
   after(() => subject.end());
 
   it('read a half for a loop that works as long as it waits, in the window and in the sums', async () => {
-    await firstThatHolds(3, async () => {
+    await firstThatHolds(8, async () => {
       const before = (await subject.ask('figures')).runtime.eventLoopTime;
       await subject.ask('closeWindow');
-      const truth = await subject.ask('halfBusy', { ms: 1200 });
+      const truth = await subject.ask('halfBusy', { ms: 700 });
       const window = await subject.ask('closeWindow');
       const afterwards = (await subject.ask('figures')).runtime.eventLoopTime;
       assert.ok(Math.abs(truth - 0.5) <= 0.01, `the load itself was ${truth}`);
@@ -26,26 +26,33 @@ describe('event-loop figures', () => {
     });
   });
 
-  it('show a block of 60 ms in max and p99', async () => {
-    await subject.ask('closeWindow');
-    const startMs = performance.now();
-    await subject.ask('block', { ms: 60 });
-    await subject.ask('settle');
-    const { eventLoopDelay: delay } = await subject.ask('closeWindow');
-    const windowSeconds = (performance.now() - startMs) / 1000;
-    // The histogram keeps three digits.
-    assert.ok(delay.max >= 0.0599 && delay.max <= windowSeconds, `max ${delay.max} of ${windowSeconds}`);
-    assert.ok(delay.p99 >= 0.0599 && delay.p99 <= delay.max, `p99 ${delay.p99}`);
-    assert.ok(delay.p50 < delay.max);
-  });
-
-  it('forget the block in the next window, whose p99 is small while idle', async () => {
-    // The kernel may end a wait late by a thousandth of its length; a machine that is busy otherwise ends it later.
-    await firstThatHolds(5, async () => {
+  for (const phase of ['event', 'timer', 'immediate'] as const) {
+    it(`show a block of 60 ms in max and p99 (${phase} callback)`, async () => {
+      await subject.ask('settle');
       await subject.ask('closeWindow');
-      const waitedMs = await subject.ask('idle', { ms: 300 });
+      const startMs = performance.now();
+      const blockedMs = await subject.ask('block', { ms: 60, phase });
+      await subject.ask('settle');
+      const { eventLoopDelay: delay } = await subject.ask('closeWindow');
+      const windowSeconds = (performance.now() - startMs) / 1000;
+      // The histogram keeps three digits.
+      const least = (blockedMs / 1000) * 0.999;
+      assert.ok(delay.max >= least && delay.max <= windowSeconds, `max ${delay.max} of ${windowSeconds}`);
+      assert.ok(delay.p99 >= least && delay.p99 <= delay.max, `p99 ${delay.p99}`);
+      assert.ok(delay.p50 < least, `p50 ${delay.p50}`);
+    });
+  }
+
+  it('forget a block in the next window, whose p99 is small while idle', async () => {
+    // The kernel may end a wait late by a thousandth of its length. By how much more a busy machine has ended it late
+    // the program sees for itself; that the machine has also taken it off while it worked, it cannot: hence attempts.
+    await firstThatHolds(20, async () => {
+      await subject.ask('closeWindow');
+      const askedMs = 200;
+      const waitedMs = await subject.ask('idle', { ms: askedMs });
       const { eventLoopDelay: delay, eventLoopUtilization } = await subject.ask('closeWindow');
-      assert.ok(delay.p99 <= 0.001 + (0.002 * waitedMs) / 1000, `p99 ${delay.p99} after ${waitedMs} ms`);
+      const most = 0.001 + (0.002 * waitedMs) / 1000 + (waitedMs - askedMs) / 1000;
+      assert.ok(delay.p99 <= most, `p99 ${delay.p99} over ${most}`);
       assert.ok(eventLoopUtilization < 0.1, `${eventLoopUtilization}`);
     });
   });

@@ -12,7 +12,8 @@ import { createPlatform, type Platform } from '../../src/telemetry/sources/platf
 let platform: Platform | undefined;
 let tick: () => void = () => {};
 let held: unknown[] = [];
-const threadEnded: Promise<unknown> = Promise.resolve();
+let threadEnded: Promise<unknown> = Promise.resolve();
+const isEnded = new Int32Array(new SharedArrayBuffer(4));
 
 const orders = {
   /** Not before this: the parent may want to put the process elsewhere first. */
@@ -40,13 +41,15 @@ const orders = {
     tick();
     return platform!.window();
   },
-  /** A second thread that works for so long; resolves when it has begun. */
+  /** A second thread that works for so long, or until it is ended; resolves when it has begun. */
   async startThread({ ms }: { ms: number }) {
-    const worker = new Worker(burnSource, { eval: true, workerData: ms });
+    const worker = new Worker(burnSource, { eval: true, workerData: { ms, isEnded } });
+    Atomics.store(isEnded, 0, 0);
     threadEnded = once(worker, 'exit');
     await once(worker, 'online');
   },
-  async threadEnded() {
+  async endThread() {
+    Atomics.store(isEnded, 0, 1);
     await threadEnded;
   },
   /** Uses the share of one core, in slices of 20 ms; of two cores with a second thread. */
@@ -59,7 +62,10 @@ const orders = {
     }
     await threadEnded;
   },
-  block({ ms }: { ms: number }) {
+  /** Orders come in as events of a pipe; answers with the milliseconds that the block really took. */
+  async block({ ms, phase }: { ms: number; phase: 'event' | 'timer' | 'immediate' }) {
+    if (phase === 'timer') await wait(1);
+    if (phase === 'immediate') await new Promise(setImmediate);
     return spin(ms);
   },
   async idle({ ms }: { ms: number }) {
@@ -67,20 +73,22 @@ const orders = {
     await wait(ms);
     return performance.now() - startMs;
   },
-  /** Works after each wait for as long as the wait really took; answers with the share that this came to. */
+  /** Works for as long as it has waited, over all; answers with the share that this came to. */
   async halfBusy({ ms }: { ms: number }) {
     const startMs = performance.now();
     let workedMs = 0;
     while (performance.now() - startMs < ms) {
-      const waitingMs = performance.now();
       await wait(10);
-      workedMs += spin(performance.now() - waitingMs);
+      const waitedMs = performance.now() - startMs - workedMs;
+      workedMs += spin(waitedMs - workedMs);
     }
     return workedMs / (performance.now() - startMs);
   },
   holdHeap({ bytes }: { bytes: number }) {
     // A packed array of doubles lies in V8's large object space, eight bytes each.
     for (let left = bytes; left > 0; left -= 8e6) held.push(new Array(1e6).fill(left + 0.5));
+    // Turning an empty array into one of doubles leaves the first behind.
+    globalThis.gc!();
   },
   holdBuffers({ bytes }: { bytes: number }) {
     for (let left = bytes; left > 0; left -= 10e6) held.push(Buffer.alloc(10e6, 1));
@@ -92,15 +100,15 @@ const orders = {
       await new Promise(setImmediate);
     }
   },
-  /** Garbage of all ages. */
+  /** Garbage of all ages: each object lives until a quarter of a million others have been made. */
   async churn({ ms }: { ms: number }) {
     const endMs = performance.now() + ms;
     const kept: object[] = [];
-    while (performance.now() < endMs) {
-      for (let index = 0; index < 20_000; index++) kept[(index * 7) % 400_000] = { index, text: `${index}` };
+    for (let made = 0; performance.now() < endMs; ) {
+      for (const end = made + 20_000; made < end; made++)
+        kept[made % 250_000] = { made, text: `number ${made}` };
       await new Promise(setImmediate);
     }
-    kept.length = 0;
   },
   /** Entries of the collector arrive a turn later. */
   async settle() {
@@ -117,9 +125,9 @@ const orders = {
 export type Orders = typeof orders;
 
 const burnSource = `
-  const { workerData } = require('node:worker_threads');
-  const end = performance.now() + workerData;
-  while (performance.now() < end);
+  const { ms, isEnded } = require('node:worker_threads').workerData;
+  const end = performance.now() + ms;
+  while (performance.now() < end && Atomics.load(isEnded, 0) === 0);
 `;
 
 function spin(ms: number): number {
@@ -130,5 +138,6 @@ function spin(ms: number): number {
 
 process.on('message', async ({ order, options }: { order: keyof Orders; options: never }) => {
   const result = await orders[order](options);
-  process.send!({ result });
+  // JSON would leave out an undefined one.
+  process.send!({ result: result ?? null });
 });

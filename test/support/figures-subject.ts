@@ -4,8 +4,10 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createTempFolder } from './child.ts';
 import type { Orders } from './figures-program.ts';
 
 type Result<Name extends keyof Orders> = Awaited<ReturnType<Orders[Name]>>;
@@ -14,7 +16,7 @@ type Options<Name extends keyof Orders> = Parameters<Orders[Name]>;
 export type Subject = {
   pid: number;
   ask<Name extends keyof Orders>(order: Name, ...options: Options<Name>): Promise<Result<Name>>;
-  /** What it has written to its standard output, complete once it has ended. */
+  /** What it has written, once it has ended. */
   output(): string;
   end(): Promise<void>;
 };
@@ -23,31 +25,33 @@ const program = fileURLToPath(new URL('figures-program.ts', import.meta.url));
 
 /** Without `start` it has no figures yet and waits for the order. */
 export async function createSubject({ execArgv = [] as string[], start = true } = {}): Promise<Subject> {
-  const child = fork(program, { execArgv, silent: true });
+  // Into a file: writing to a pipe wakes this process, which costs the writer what it is here to measure.
+  const folder = createTempFolder('subject');
+  const outputFile = join(folder.path, 'output');
+  const descriptor = openSync(outputFile, 'a');
+  const child = fork(program, { execArgv, stdio: ['ignore', descriptor, descriptor, 'ipc'] });
+  closeSync(descriptor);
   let output = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  let errors = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
-  const closed = once(child, 'close').then(() => process.off('exit', kill));
+  const exited = once(child, 'exit').then(() => {
+    process.off('exit', kill);
+    output = readFileSync(outputFile, 'utf8');
+    folder.remove();
+  });
 
   const subject: Subject = {
     pid: child.pid!,
     async ask(order, ...options) {
       child.send({ order, options: options[0] });
-      const reply = await Promise.race([firstMessage(child), closed]);
-      if (!isReply(reply)) throw new Error(`the process ended when asked for ${order}\n${errors}`);
+      const reply = await Promise.race([firstMessage(child), exited]);
+      if (!isReply(reply)) throw new Error(`the process ended when asked for ${order}\n${output}`);
       return reply.result as never;
     },
     output: () => output,
     async end() {
       if (child.connected) child.disconnect();
-      await closed;
+      await exited;
     },
   };
   if (start) await subject.ask('start');
@@ -60,7 +64,7 @@ async function firstMessage(child: ChildProcess): Promise<unknown> {
 }
 
 function isReply(value: unknown): value is { result: unknown } {
-  return typeof value === 'object' && value !== null && !(value instanceof Promise) && 'result' in value;
+  return typeof value === 'object' && value !== null && 'result' in value;
 }
 
 /** CPU seconds of a process, or of one of its threads, by /proc/PID/stat, to the tick. */

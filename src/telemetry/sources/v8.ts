@@ -7,25 +7,6 @@ import v8 from 'node:v8';
 import type { GoMemoryKind, HeapSpace, ResourceType, RuntimeFigures } from '../figures.ts';
 import { resourceTypes } from '../figures.ts';
 
-/** The spaces of V8 14, Node 26. A space of another name is added up under `other`. */
-export const heapSpaceNames = [
-  'read_only_space',
-  'new_space',
-  'old_space',
-  'code_space',
-  'shared_space',
-  'trusted_space',
-  'shared_trusted_space',
-  'new_large_object_space',
-  'large_object_space',
-  'code_large_object_space',
-  'shared_large_object_space',
-  'shared_trusted_large_object_space',
-  'trusted_large_object_space',
-  'other',
-] as const;
-export type HeapSpaceName = (typeof heapSpaceNames)[number];
-
 export type HeapFigures = Pick<
   RuntimeFigures,
   'spaces' | 'heapLimitBytes' | 'externalBytes' | 'arrayBufferBytes' | 'mallocedBytes' | 'allocatedBytes'
@@ -43,23 +24,13 @@ export function readHeap(): HeapFigures {
     v8.getHeapStatistics();
   const memory = process.memoryUsage();
   return {
-    spaces: closeSpaces(spaces),
+    spaces,
     heapLimitBytes: heap.heap_size_limit,
     externalBytes: memory.external,
     arrayBufferBytes: memory.arrayBuffers,
     mallocedBytes: heap.malloced_memory,
     ...(heap.total_allocated_bytes === undefined ? {} : { allocatedBytes: heap.total_allocated_bytes }),
   };
-}
-
-const knownSpaces: ReadonlySet<string> = new Set(heapSpaceNames);
-
-/** Folds spaces of unknown names into one, so that names stay a closed set and sums stay what they are. */
-export function closeSpaces(spaces: readonly HeapSpace[]): HeapSpace[] {
-  const unknown = spaces.filter((space) => !knownSpaces.has(space.name));
-  if (unknown.length === 0) return [...spaces];
-  const other = { name: 'other', ...sumSpaces(unknown) };
-  return [...spaces.filter((space) => knownSpaces.has(space.name)), other];
 }
 
 function sumSpaces(spaces: readonly HeapSpace[]): Omit<HeapSpace, 'name'> {

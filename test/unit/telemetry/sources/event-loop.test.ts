@@ -43,14 +43,54 @@ describe('createEventLoop', () => {
     assert.ok(seconds > before.active + before.idle && seconds <= process.uptime());
   });
 
+  const block = (ms: number) => {
+    const endMs = performance.now() + ms;
+    while (performance.now() < endMs);
+  };
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
   it('forgets the first sample, which is no delay', async () => {
     const eventLoop = createEventLoop();
     eventLoop.start();
-    const end = performance.now() + 20;
-    while (performance.now() < end);
-    await new Promise((resolve) => setImmediate(resolve));
+    block(20);
+    await turn();
     const { max } = eventLoop.delay();
     eventLoop.stop();
     assert.equal(max, 0);
+  });
+
+  it('keeps its own count of delays beside another one that resets', async () => {
+    const [kept, resetting] = [createEventLoop(), createEventLoop()];
+    kept.start();
+    resetting.start();
+    await turn();
+    await turn();
+    block(20);
+    await turn();
+    await turn();
+    resetting.resetDelay();
+    assert.ok(kept.delay().max >= 0.0199, `${kept.delay().max}`);
+    assert.deepEqual(resetting.delay(), noDelay);
+    resetting.stop();
+    block(20);
+    await turn();
+    await turn();
+    kept.stop();
+    assert.deepEqual(resetting.delay(), noDelay);
+  });
+
+  it('sees no delay after it was stopped, and keeps nothing that the loop would wait for', async () => {
+    const before = process.getActiveResourcesInfo();
+    const eventLoop = createEventLoop();
+    eventLoop.start();
+    await turn();
+    assert.deepEqual(process.getActiveResourcesInfo(), before);
+    eventLoop.stop();
+    eventLoop.stop();
+    eventLoop.resetDelay();
+    block(20);
+    await turn();
+    await turn();
+    assert.deepEqual(eventLoop.delay(), noDelay);
   });
 });

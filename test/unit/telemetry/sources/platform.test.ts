@@ -1,0 +1,219 @@
+/** The sources put together: what is left on other systems, what failures do, and that several live side by side. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Platform } from '../../../../src/telemetry/sources/platform.ts';
+import { createPlatform } from '../../../../src/telemetry/sources/platform.ts';
+import { readData, readTree, recordedFiles } from '../../../support/recorded-files.ts';
+
+const noTimer = { setTimer: () => () => {} };
+const required = ['cpuTime', 'cpuLimit', 'uptime', 'residentBytes', 'contextSwitches', 'pageFaults'];
+
+function readAll(platform: Platform) {
+  return {
+    process: platform.process(),
+    runtime: platform.runtime(),
+    container: platform.container(),
+    window: platform.window(),
+  };
+}
+
+function assertFinite(value: unknown, path: string): void {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) assertFinite(inner, `${path}.${key}`);
+  } else if (typeof value === 'number') {
+    assert.ok(Number.isFinite(value) && value >= 0, `${path} is ${value}`);
+  } else {
+    assert.equal(typeof value, 'string', path);
+  }
+}
+
+/** A recorded machine: its groups, and a process on two of 64 possible CPUs. */
+function recordedMachine(tree: string, statusName = 'proc/status-6.18.txt') {
+  const files = readTree(tree);
+  files.set('/proc/self/status', readData(statusName));
+  files.set('/proc/self/limits', readData('proc/limits-6.18.txt'));
+  files.set('/proc/self/stat', readData('proc/stat-6.18.txt'));
+  for (const line of readData('proc/threads-6.18.txt').trim().split('\n')) {
+    files.set(`/proc/self/task/${line.split(' ')[0]}/stat`, `${line}\n`);
+  }
+  files.set('/sys/devices/system/cpu/online', '0-7\n');
+  const recorded = recordedFiles(files);
+  recorded.folderSizes.set('/proc/self/fd', 42);
+  return { files, recorded };
+}
+
+describe('createPlatform', () => {
+  it('starts on another system and gives fewer figures, which is no error', () => {
+    const files = recordedFiles(new Map());
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'darwin', files, ...noTimer });
+    platform.start();
+    const { container, ...figures } = readAll(platform);
+    platform.stop();
+    assert.equal(container, undefined);
+    assert.deepEqual(Object.keys(figures.process).sort(), [...required, 'peakResidentBytes'].sort());
+    assertFinite(figures, 'figures');
+    assert.ok(figures.process.residentBytes > 1e6 && figures.runtime.go.heap_alloc > 1e6);
+    assert.deepEqual(files.reads, []);
+    assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
+  });
+
+  it('leaves out, and counts, what cannot be read where it should be', () => {
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'linux',
+      files: recordedFiles(new Map()),
+      ...noTimer,
+    });
+    const before = platform.errors.procfs;
+    const { container, ...figures } = readAll(platform);
+    assert.equal(container, undefined);
+    assert.deepEqual(Object.keys(figures.process).sort(), [...required, 'peakResidentBytes'].sort());
+    assertFinite(figures, 'figures');
+    // status, limits, the descriptors and the threads: each once.
+    assert.equal(platform.errors.procfs - before, 4);
+    assert.equal(platform.errors.cgroup, 0);
+  });
+
+  it('gives all figures of a recorded machine', () => {
+    const { recorded } = recordedMachine('v2-container-private-namespace');
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
+    const { process: figures, runtime, container } = readAll(platform);
+    assert.equal(figures.residentBytes, 42196 * 1024);
+    assert.equal(figures.fileDescriptors, 42);
+    assert.equal(figures.fileDescriptorLimit, 20_000);
+    assert.equal(figures.threads, 11);
+    assert.ok(figures.threadCpuTime!.main > 0);
+    assert.equal(runtime.go.sys_total, figures.residentBytes + runtime.go.heap_released);
+    assert.equal(container?.memoryLimitBytes, 512 * 1024 * 1024);
+    assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
+  });
+
+  it('takes as CPU limit the smaller of affinity and quota', () => {
+    const { files, recorded } = recordedMachine('v2-container-private-namespace');
+    let fire = () => {};
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'linux',
+      files: recorded,
+      setTimer: (callback) => {
+        fire = callback;
+        return () => {};
+      },
+    });
+    platform.start();
+    const limit = () => platform.process().cpuLimit;
+    assert.equal(limit(), 1.5);
+    files.set('/sys/fs/cgroup/cpu.max', '300000 100000\n');
+    assert.equal(limit(), 2, 'status allows the CPUs 0 and 1');
+    files.set('/sys/fs/cgroup/cpu.max', 'max 100000\n');
+    assert.equal(limit(), 2);
+    files.set(
+      '/proc/self/status',
+      files.get('/proc/self/status')!.replace(/Cpus_allowed_list:.*/, 'Cpus_allowed_list:\t0-63'),
+    );
+    assert.equal(limit(), 8, 'eight are online');
+    files.set('/sys/devices/system/cpu/online', '0-3\n');
+    fire();
+    assert.equal(limit(), 4, 'as the sampler has seen since');
+    platform.stop();
+  });
+
+  it('reads resident memory once for the process and the runtime figures of one turn', async () => {
+    const { files, recorded } = recordedMachine('v2-root');
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
+    const grow = () =>
+      files.set(
+        '/proc/self/status',
+        files.get('/proc/self/status')!.replace(/VmRSS:.*/, 'VmRSS:\t   99999 kB'),
+      );
+    const first = platform.process();
+    grow();
+    const { go } = platform.runtime();
+    assert.equal(go.sys_total - go.heap_released, first.residentBytes);
+    const again = platform.runtime().go;
+    assert.equal(again.sys_total - again.heap_released, 99_999 * 1024, 'handed over once only');
+
+    platform.process();
+    await Promise.resolve();
+    files.set(
+      '/proc/self/status',
+      files.get('/proc/self/status')!.replace(/VmRSS:.*/, 'VmRSS:\t   11111 kB'),
+    );
+    const later = platform.runtime().go;
+    assert.equal(later.sys_total - later.heap_released, 11_111 * 1024, 'and not beyond its turn');
+  });
+
+  it('changes nothing by being read', () => {
+    const { recorded } = recordedMachine('v1-limits-from-host');
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
+    const steady = () => {
+      const { process: figures, container, window } = readAll(platform);
+      const { threadCpuTime, fileDescriptors, residentBytes, threads } = figures;
+      return {
+        threadCpuTime,
+        fileDescriptors,
+        residentBytes,
+        threads,
+        container,
+        closedAtMs: window.closedAtMs,
+      };
+    };
+    const first = steady();
+    for (let read = 0; read < 20; read++) assert.deepEqual(steady(), first);
+  });
+
+  it('lives beside another one: each hears every pause, and one may stop', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const heard = { first: 0, second: 0 };
+    const options = { sampleIntervalMs: 60_000 };
+    const [first, second] = [createPlatform(options), createPlatform(options)];
+    first.onGcPause(() => heard.first++);
+    second.onGcPause(() => heard.second++);
+    first.start();
+    second.start();
+    const settle = async () => {
+      for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await settle();
+    collect();
+    await settle();
+    assert.ok(heard.first >= 1 && heard.first === heard.second);
+    assert.equal(first.runtime().gc.major.count, second.runtime().gc.major.count);
+    first.stop();
+    const heardBefore = heard.first;
+    collect();
+    await settle();
+    assert.equal(heard.first, heardBefore);
+    assert.ok(heard.second > heardBefore);
+    const seconds = Object.values(second.runtime().gc).reduce((sum, { seconds }) => sum + seconds, 0);
+    assert.ok(seconds > 0 && seconds < 10);
+    second.stop();
+  });
+
+  it('leaves nothing open after stop, and can still be read', {
+    skip: process.platform === 'linux' ? false : 'counts descriptors in /proc',
+  }, async () => {
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const resources = process.getActiveResourcesInfo();
+    const before = descriptors();
+    const platform = createPlatform({ sampleIntervalMs: 1000 });
+    platform.start();
+    readAll(platform);
+    assert.ok(descriptors() > before);
+    assert.deepEqual(
+      process.getActiveResourcesInfo(),
+      resources,
+      'nor anything that keeps a process alive before',
+    );
+    platform.stop();
+    assert.equal(descriptors(), before);
+    assert.deepEqual(process.getActiveResourcesInfo(), resources);
+    assertFinite(readAll(platform).process, 'process');
+    assert.equal(descriptors(), before);
+    assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
+  });
+});
