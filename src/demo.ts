@@ -6,6 +6,8 @@
  * Started by `npm run demo` as a child of the gateway; it ends with it. Not a load test: about 200 deliveries
  * a second.
  */
+import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 
 /** What the parent tells: where the gateway is. */
 export type DemoTarget = { clientUrl: string; adminUrl: string; adminToken: string | undefined };
@@ -27,13 +29,21 @@ function run(target: DemoTarget): void {
       at: Date.now(),
     });
   });
-  every(1_000, () =>
-    publish(target, 'public.trades', { symbol: oneOf(symbols), amount: Math.ceil(Math.random() * 100) }),
-  );
+  let trades = 0;
+  every(1_000, async () => {
+    trades += 1;
+    const trade = { symbol: oneOf(symbols), amount: Math.ceil(Math.random() * 100) };
+    await publish(target, 'public.trades', trade, `trade-${trades}`);
+    // A publisher that got no answer tries again; the gateway knows the message by its id.
+    if (trades % 5 === 0) await publish(target, 'public.trades', trade, `trade-${trades}`);
+  });
 
   for (let index = 0; index < 12; index += 1) stay(target, index);
-  every(3_000, () => visit(target));
-  every(10_000, () => fetch(new URL('/ws', target.clientUrl)).then(discard));
+  let visits = 0;
+  every(1_500, () => {
+    visitors[visits % visitors.length]!(target);
+    visits += 1;
+  });
 }
 
 /** A client that stays: every third hears everything, the others what they subscribe to. */
@@ -52,27 +62,72 @@ function stay(target: DemoTarget, index: number): void {
   };
 }
 
-/** A client that looks in: it says something odd now and then, and leaves with a close code or without. */
-function visit(target: DemoTarget): void {
+/** Those who come and go, one after the other, each in a way of its own. */
+const visitors: readonly ((target: DemoTarget) => void)[] = [
+  (target) => visit(target, { type: 'heartbeat' }, 1000),
+  (target) => visit(target, { type: 'subscribe', channels: ['secret.things'] }, 3000),
+  vanish,
+  (target) => visit(target, 'hello?', 1000),
+  (target) => void connect(target, '/nowhere'),
+  (target) => visit(target, { type: 'subscribe', channels: ['not a channel'] }, 1000),
+  ignore,
+];
+
+/** A client that looks in, says something, odd or not, and leaves with a close code. */
+function visit(target: DemoTarget, message: unknown, closeCode: number): void {
   const socket = connect(target);
   socket.onopen = () => {
-    say(socket, oneOf([{ type: 'heartbeat' }, { type: 'subscribe', channels: ['secret.things'] }, 'hello?']));
-    setTimeout(() => socket.close(oneOf([1000, 3000])), 2_000 + Math.random() * 4_000);
+    say(socket, message);
+    setTimeout(() => socket.close(closeCode), 2_000);
   };
 }
 
-function connect(target: DemoTarget): WebSocket {
-  const socket = new WebSocket(new URL('/ws', target.clientUrl.replace(/^http/, 'ws')));
+/** A client that is suddenly gone, without a close frame. */
+function vanish(target: DemoTarget): void {
+  connectRaw(target, (end) => setTimeout(end, 500));
+}
+
+/** A client that answers no ping, until the gateway has enough of it. */
+function ignore(target: DemoTarget): void {
+  connectRaw(target, () => {});
+}
+
+function connect(target: DemoTarget, path = '/ws'): WebSocket {
+  const socket = new WebSocket(new URL(path, target.clientUrl.replace(/^http/, 'ws')));
   socket.onerror = () => {};
   return socket;
 }
+
+/** A client without a library, for what none of them would do. It sends one ping and listens to nothing. */
+function connectRaw(target: DemoTarget, opened: (end: () => void) => void): void {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+  };
+  const dial = request(new URL('/ws', target.clientUrl), { headers });
+  dial.on('upgrade', (_response, socket) => {
+    socket.on('error', () => {});
+    socket.resume();
+    socket.write(emptyPing);
+    opened(() => socket.destroy());
+  });
+  dial.on('response', (response) => response.resume());
+  dial.on('error', () => {});
+  dial.end();
+}
+
+/** A ping frame of RFC 6455 section 5.5.2, without a payload, masked with zeroes. */
+const emptyPing = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
 
 function say(socket: WebSocket, message: unknown): void {
   if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-async function publish(target: DemoTarget, subject: string, message: unknown): Promise<void> {
+async function publish(target: DemoTarget, subject: string, message: unknown, id?: string): Promise<void> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (id !== undefined) headers['nats-msg-id'] = id;
   if (target.adminToken !== undefined) headers.authorization = `Bearer ${target.adminToken}`;
   const body = JSON.stringify(message);
   await fetch(new URL(`/publish/${subject}`, target.adminUrl), { method: 'POST', headers, body }).then(

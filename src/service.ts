@@ -168,6 +168,7 @@ export class Service {
       this.gateway.announceGap('bus', null);
       this.#readiness.everConnected = true;
       this.#readiness.busAwaySinceMs = undefined;
+      this.#measureRoundTrip();
     } else {
       this.#readiness.busAwaySinceMs ??= nowMs();
     }

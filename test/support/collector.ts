@@ -12,8 +12,8 @@ import { freePorts } from './ports.ts';
 import { partPath } from './real-part.ts';
 
 export type CollectorOptions = {
-  /** How many ports the configuration needs. */
-  ports?: number;
+  /** How many ports the configuration needs; or which, for one that takes the place of another. */
+  ports?: number | readonly number[];
   /** The YAML text. The folder is a temporary one, for files that it writes. Its own metrics are best turned off. */
   config: (ports: number[], folder: string) => string;
   env?: NodeJS.ProcessEnv;
@@ -86,9 +86,12 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   }
 }
 
-/** A collector that takes OTLP both ways, keeps what arrives in a file, and serves it to Prometheus. */
-export async function startOtlpSink(): Promise<OtlpSink> {
-  const collector = await startCollector({ ports: 3, config: renderSinkConfig });
+/**
+ * A collector that takes OTLP both ways, keeps what arrives in a file, and serves it to Prometheus. With the ports of
+ * one that has ended it takes its place, and begins with an empty file.
+ */
+export async function startOtlpSink(ports: 3 | readonly number[] = 3): Promise<OtlpSink> {
+  const collector = await startCollector({ ports, config: renderSinkConfig });
   const [http, grpc, prometheus] = collector.ports;
   const file = receivedFile(collector.folder);
   return {
@@ -107,7 +110,8 @@ export async function startOtlpSink(): Promise<OtlpSink> {
 
 async function start(binary: string, options: CollectorOptions): Promise<Collector> {
   const folder = createTempFolder('collector');
-  const ports = await freePorts(options.ports ?? 0);
+  const { ports: wanted = 0 } = options;
+  const ports = typeof wanted === 'number' ? await freePorts(wanted) : [...wanted];
   const configFile = join(folder.path, 'collector.yaml');
   await writeFile(configFile, options.config(ports, folder.path));
   const child = await startChild(binary, ['--config', configFile], {

@@ -15,6 +15,9 @@ export type Target = { url: string; adminUrl: string; wsUrl: string };
 /** For the gateway that is exercised. */
 export const exerciseEnv = { TIDEGAUGE_PING_INTERVAL: '200ms', TIDEGAUGE_PONG_TIMEOUT: '10s' };
 
+/** Clients that come and go in the course of it; each hears its welcome and nothing else. */
+export const passersBy = 6;
+
 /** How long the first measurement of the bus's round trip may keep us waiting. */
 const roundTripWaitMs = 25_000;
 

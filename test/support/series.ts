@@ -17,7 +17,7 @@ export function seriesKey(name: string, labels: Labels, without: readonly string
 }
 
 function boundary(text: string): string {
-  return String(Number(text.replace('Inf', 'Infinity')));
+  return String(Number(text.replace(/Inf$/, 'Infinity')));
 }
 
 export function valuesOf(samples: readonly Sample[], without: readonly string[] = []): SeriesValues {
@@ -48,7 +48,16 @@ export function stoodStill(before: SeriesValues, after: SeriesValues): SeriesVal
   return new Map([...before].filter(([key, value]) => after.get(key) === value));
 }
 
-/** What `other` says of the given series, in their order; undefined where it does not know one. */
-export function pick(keys: Iterable<string>, other: SeriesValues): Record<string, number | undefined> {
-  return Object.fromEntries([...keys].map((key) => [key, other.get(key)]));
+/** Where another exit says something else than what is expected, a line for each series; nothing is the good case. */
+export function differences(expected: SeriesValues, actual: SeriesValues): string[] {
+  return [...expected]
+    .filter(([key, value]) => actual.get(key) !== value)
+    .map(([key, value]) => `${key}: ${actual.get(key) ?? 'nothing'} instead of ${value}`);
+}
+
+/** The sum over the series of a name, or over those of them that have a label, given as `label="value"`. */
+export function summed(series: SeriesValues, name: string, label = ''): number {
+  return [...series]
+    .filter(([key]) => key.startsWith(`${name}{`) && key.includes(label))
+    .reduce((sum, [, value]) => sum + value, 0);
 }
