@@ -114,8 +114,20 @@ export class Service {
     );
   }
 
-  /** Begins to serve. Rejects when a port cannot be had. The bus may come later: readiness tells. */
+  /**
+   * Begins to serve. The bus may come later: readiness tells. Rejects when a port cannot be had, and has then
+   * stopped whatever was started.
+   */
   async start(): Promise<Addresses> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<Addresses> {
     this.#platform.start();
     this.#platform.onGcPause((seconds, type) => this.#meters.recordGcPause(seconds, type));
     this.#startBus();

@@ -48,7 +48,7 @@ export function rejectionOf(
 ): RejectionReason | undefined {
   const { headers } = request;
   if (pathOf(request.url) !== '/ws') return 'not_found';
-  if (request.method !== 'GET') return 'bad_request';
+  if (request.method !== 'GET' || headers.host === undefined) return 'bad_request';
   if (headers['sec-websocket-version'] !== '13') return 'unsupported_version';
   if (!keyPattern.test(headers['sec-websocket-key'] ?? '')) return 'bad_request';
   if (headers.origin !== undefined && !isAllowedOrigin(headers.origin, headers.host))
@@ -58,8 +58,9 @@ export function rejectionOf(
   return undefined;
 }
 
+/** The target may be in absolute form too (RFC 6455 section 4.2.1). */
 function pathOf(url: string | undefined): string | undefined {
-  return url?.split('?', 1)[0];
+  return url?.replace(/^https?:\/\/[^/?#]+/i, '').split('?', 1)[0];
 }
 
 /**

@@ -34,6 +34,11 @@ const kinds = {
     initiator: 'server',
     when: 'a message was larger than TIDEGAUGE_MAX_MESSAGE_SIZE',
   },
+  policy: {
+    code: 1008,
+    initiator: 'server',
+    when: 'a message came in too many fragments, or in too small pieces',
+  },
   slow_consumer: {
     code: 4408,
     initiator: 'server',

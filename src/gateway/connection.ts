@@ -20,6 +20,7 @@ export type Wire = {
   readonly bytesWritten: number;
   /** The error of a failed write, set before `write` returns. */
   readonly errored: Error | null;
+  readonly destroyed: boolean;
 };
 
 /** What is needed of the WebSocket; the class of the ws library has it. */
@@ -83,7 +84,7 @@ export class Connection {
   #wireBytesSent = 0;
   #closing = false;
   #cause: CloseReason | undefined;
-  #pendingPong: Uint8Array | undefined;
+  #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
   readonly #onTaken = (error?: Error | null): void => this.#settle(error);
 
   constructor(
@@ -105,7 +106,7 @@ export class Connection {
   }
 
   get state(): ConnectionState {
-    if (this.#closing) return 'closing';
+    if (this.#closing || this.#peer.readyState !== OPEN) return 'closing';
     return this.#waiting.length > 0 ? 'congested' : 'open';
   }
 
@@ -131,10 +132,11 @@ export class Connection {
   }
 
   /**
-   * What the kernel has taken: what the socket was given less what it still holds. A socket that fails forgets
-   * what it was given and what it held, so the last sure figure is kept, and nothing is taken after that.
+   * What the kernel has taken: what the socket was given less what it still holds. A socket that is destroyed
+   * forgets what it held, so the last sure figure is kept, and nothing is taken after that.
    */
   #noteWireBytesSent(): number {
+    if (this.#waiting.length > 0 && this.#wire.destroyed) return this.#wireBytesSent;
     const held = Math.max(this.#wire.writableLength, this.#waitingBytes);
     this.#wireBytesSent = Math.max(this.#wireBytesSent, this.#wire.bytesWritten - held);
     return this.#wireBytesSent;
@@ -189,10 +191,24 @@ export class Connection {
     }
     // The kernel left something behind, or the write failed. An empty write behind it tells when it has been
     // taken, or that it never will be; a callback on every write would cost those who keep up a tick each.
-    this.#wait(chunk.length, messages, payloadBytes, deliveries, nowMs);
+    this.#congest(chunk.length, messages, payloadBytes, deliveries, nowMs);
+  }
+
+  #congest(bytes: number, messages: number, payloadBytes: number, deliveries: number, sinceMs: number): void {
+    this.#wait(bytes, messages, payloadBytes, deliveries, sinceMs);
     this.#noteWireBytesSent();
-    wire.write(NOTHING, this.#onTaken);
+    this.#wire.write(NOTHING, this.#onTaken);
     this.#events.congestion(this, true);
+  }
+
+  /** A control frame that the kernel does not take is waited for like a message, and holds up what comes after it. */
+  #writeControlFrame(write: () => void, nowMs: number): void {
+    const wire = this.#wire;
+    const before = wire.bytesWritten;
+    this.#noteWireBytesSent();
+    write();
+    const isTaken = wire.errored === null && wire.writableLength === 0;
+    if (!isTaken || this.#waiting.length > 0) this.#congest(wire.bytesWritten - before, 0, 0, 0, nowMs);
   }
 
   #wait(bytes: number, messages: number, payloadBytes: number, deliveries: number, sinceMs: number): void {
@@ -214,8 +230,9 @@ export class Connection {
     this.counts.payloadBytesSent += taken.payloadBytes;
     if (this.#waiting.length > 0) return;
     this.#events.congestion(this, false);
-    if (this.#pendingPong !== undefined) this.pong(this.#pendingPong);
+    const pong = this.#pendingPong;
     this.#pendingPong = undefined;
+    if (pong !== undefined) this.pong(pong.data, pong.sinceMs);
   }
 
   /** A data message has come in. */
@@ -229,13 +246,13 @@ export class Connection {
    * Answers a ping, now or as soon as the kernel has taken what waits. Of several pings that wait, only the
    * last is answered (RFC 6455 section 5.5.3), so a peer that never reads costs one answer's memory.
    */
-  pong(data: Uint8Array): void {
+  pong(data: Uint8Array, nowMs: number): void {
     if (this.#peer.readyState !== OPEN) return;
     if (this.#waiting.length > 0) {
-      this.#pendingPong = Uint8Array.from(data);
+      this.#pendingPong = { data: Uint8Array.from(data), sinceMs: nowMs };
       return;
     }
-    this.#peer.pong(data);
+    this.#writeControlFrame(() => this.#peer.pong(data), nowMs);
     this.#events.pongSent(this);
   }
 
@@ -244,7 +261,7 @@ export class Connection {
     if (this.#closing || this.#peer.readyState !== OPEN) return false;
     this.pingedAtMs = nowMs;
     this.awaitsPong = true;
-    this.#peer.ping();
+    this.#writeControlFrame(() => this.#peer.ping(), nowMs);
     return true;
   }
 
@@ -262,7 +279,8 @@ export class Connection {
     if (this.#cause !== undefined) return;
     this.#cause = reason;
     this.#noticeClosing();
-    this.#peer.close(code, reason);
+    // Its age is nobody's measure: the WebSocket library gives the whole closing a time of its own.
+    this.#writeControlFrame(() => this.#peer.close(code, reason), Number.POSITIVE_INFINITY);
     this.#events.closeFrameSent(this);
   }
 

@@ -175,7 +175,7 @@ export class Gateway {
 
   #onPing(connection: Connection, data: Buffer): void {
     this.ledger.controlFrames.receive.ping += 1;
-    connection.pong(data);
+    connection.pong(data, this.#around.nowMs());
   }
 
   #onPong(connection: Connection): void {

@@ -11,6 +11,8 @@ export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number;
 
 /** How often the sweep runs; deadlines are met within this. */
 export const SWEEP_INTERVAL_MS = 250;
+/** How long a slow consumer that has been told to go may still take in what it was sent. */
+const LAST_CHANCE_MS = 500;
 /** A timer is always a little late; only what is more than this counts as a stall. */
 const STALL_TOLERANCE_MS = 100;
 
@@ -47,8 +49,11 @@ export class Heartbeat {
   #judge(connection: Connection, nowMs: number): void {
     if (connection.isCongested) {
       // Our ping would wait behind what the client has not taken, so its age is the measure here.
-      if (connection.bufferedAgeMs(nowMs) > this.#settings.bufferedAgeMaxMs)
-        connection.close('slow_consumer');
+      const overdueMs = connection.bufferedAgeMs(nowMs) - this.#settings.bufferedAgeMaxMs;
+      if (overdueMs <= 0) return;
+      if (connection.state !== 'closing') connection.close('slow_consumer');
+      // Also one that has ended its own side and does not read: it would keep its place for ever.
+      else if (overdueMs > LAST_CHANCE_MS) connection.terminate('slow_consumer');
       return;
     }
     const sincePingMs = nowMs - connection.pingedAtMs;

@@ -54,7 +54,7 @@ export class Listener {
       autoPong: false,
       maxPayload: settings.messageSizeMax,
       maxFragments: 16,
-      maxBufferedChunks: 256,
+      maxBufferedChunks: chunksMax(settings.messageSizeMax),
       closeTimeout: settings.closeTimeoutMs,
     };
     this.#websockets = new WebSocketServer(options);
@@ -114,7 +114,7 @@ export class Listener {
     ];
     if (status === 426) headers.push('Sec-WebSocket-Version: 13', 'Upgrade: websocket');
     if (status === 503) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
-    socket.once('finish', () => socket.destroySoon());
+    socket.once('finish', () => socket.destroy());
     socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
     this.#events.rejected(reason, startedMs);
   }
@@ -141,7 +141,21 @@ const statusTexts: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
-/** The library's error codes for what a client may do wrong: one for size, the others for the protocol. */
+/**
+ * Pieces in which a message may arrive. A network may cut it into the smallest segments that TCP has to know
+ * (536 bytes, RFC 9293 section 3.7.1); a client that cuts it smaller than that makes each byte cost a hundred.
+ */
+function chunksMax(messageSizeMax: number): number {
+  return 256 + Math.ceil(messageSizeMax / 512);
+}
+
+/** The library's error codes that have a reason of their own; the others are breaches of the protocol. */
+const violations: Record<string, CloseReason> = {
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 'message_too_big',
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 'message_too_big',
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 'policy',
+};
+
 function violationOf(code: string | undefined): CloseReason {
-  return code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'message_too_big' : 'protocol_error';
+  return violations[code ?? ''] ?? 'protocol_error';
 }

@@ -34,12 +34,12 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
       maxHeaderSize: limits.headerBytesMax,
-      // An offer of another protocol (curl's h2c, say) is one that we may ignore: RFC 9110 section 7.8.
       shouldUpgradeCallback: (request) =>
-        request.headers.upgrade?.toLowerCase() === 'websocket' && server.listenerCount('upgrade') > 0,
+        server.listenerCount('upgrade') > 0 && isUpgrade(request, responses.get(request.socket)),
     },
     listener,
   );
+  /** The latest on each connection. */
   const responses = new WeakMap<object, ServerResponse>();
   server.prependListener('request', (request, response) => responses.set(request.socket, response));
   // Handlers that read a body say 100 Continue themselves, once they know that they want it.
@@ -48,6 +48,18 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
     answerClientError(error, socket as Socket, responses.get(socket), limits.lingerMs);
   });
   return server;
+}
+
+/**
+ * An offer that we do not take up is an ordinary request (RFC 9110 section 7.8): another protocol (curl's h2c,
+ * say); HTTP/1.0; a body, which would come between the handshake and the frames; and a request whose forerunner
+ * on the connection is still to be answered, for that answer would come among the frames.
+ */
+function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefined): boolean {
+  const { upgrade, 'content-length': length = '0', 'transfer-encoding': coding } = request.headers;
+  const hasBody = Number(length) > 0 || coding !== undefined;
+  const isAnswered = previous === undefined || previous.writableFinished;
+  return upgrade?.toLowerCase() === 'websocket' && request.httpVersion === '1.1' && !hasBody && isAnswered;
 }
 
 /** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */

@@ -15,6 +15,11 @@ const produce: Record<CloseReason, (service: TestService) => Promise<unknown>> =
   no_close_frame: async ({ url }) => (await upgradeRaw(url)).resetAndDestroy(),
   protocol_error: async ({ url }) => (await upgradeRaw(url)).write(clientFrame(0x3)),
   message_too_big: async ({ wsUrl }) => (await connectClient(wsUrl)).send('x'.repeat(20_000)),
+  policy: async ({ url }) => {
+    const socket = await upgradeRaw(url);
+    socket.write(clientFrame(0x1, '', 0));
+    for (let fragment = 0; fragment < 16; fragment += 1) socket.write(clientFrame(0x0, '', 0));
+  },
   slow_consumer: async ({ url, service }) => {
     const socket = await upgradeRaw(url);
     socket.pause();

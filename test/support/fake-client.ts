@@ -26,6 +26,9 @@ export class FakeClient implements Wire, Peer {
   /** What the gateway handed out to be told of this client. */
   events!: PeerEvents;
   hasEnded = false;
+  get destroyed(): boolean {
+    return this.hasEnded;
+  }
   readonly #waiting: Waiting[] = [];
   readonly #taken: Uint8Array[] = [];
 
@@ -47,6 +50,7 @@ export class FakeClient implements Wire, Peer {
 
   /** The kernel takes this many bytes more, in whole writes. */
   drain(bytes: number): void {
+    if (this.errored !== null) return;
     this.room += bytes;
     let next = this.#waiting[0];
     while (next !== undefined && next.chunk.length <= this.room) {
@@ -71,15 +75,18 @@ export class FakeClient implements Wire, Peer {
 
   ping(): void {
     this.pings += 1;
+    this.write(Buffer.from([0x89, 0]));
   }
 
-  pong(): void {
+  pong(data: Uint8Array): void {
     this.pongs += 1;
+    this.write(Buffer.from([0x8a, data.length, ...data]));
   }
 
   close(code: number): void {
     this.closeCode = code;
     this.readyState = 2;
+    this.write(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
   }
 
   terminate(): void {
@@ -118,12 +125,12 @@ export class FakeClient implements Wire, Peer {
 
   /** Payloads of the data frames that the kernel has taken. */
   received(): string[] {
-    return decodeFrames(Buffer.concat(this.#taken));
+    return dataOf(Buffer.concat(this.#taken));
   }
 }
 
-/** Whole, unmasked frames back to payloads. */
-export function decodeFrames(bytes: Buffer): string[] {
+/** The payloads of the data frames among whole, unmasked frames. */
+function dataOf(bytes: Buffer): string[] {
   const payloads: string[] = [];
   let offset = 0;
   while (offset < bytes.length) {
@@ -134,7 +141,8 @@ export function decodeFrames(bytes: Buffer): string[] {
         : short === 126
           ? [bytes.readUInt16BE(offset + 2), 4]
           : [Number(bytes.readBigUInt64BE(offset + 2)), 10];
-    payloads.push(bytes.toString('utf8', offset + header, offset + header + length));
+    const isControl = (bytes[offset]! & 0x08) !== 0;
+    if (!isControl) payloads.push(bytes.toString('utf8', offset + header, offset + header + length));
     offset += header + length;
   }
   return payloads;

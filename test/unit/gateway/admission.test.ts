@@ -3,23 +3,31 @@ import { describe, test } from 'node:test';
 import { connectionLimit, createOriginRule, rejectionOf } from '../../../src/gateway/admission.ts';
 
 const free = { isDraining: false, active: 0, limit: 10 };
-const headers = { 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+const headers = {
+  host: 'gateway.example',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
 const request = { method: 'GET', url: '/ws', headers };
 const anyOrigin = (): boolean => true;
 
 test('a well-formed handshake is admitted, with a query or without', () => {
   assert.equal(rejectionOf(request, anyOrigin, free), undefined);
-  assert.equal(rejectionOf({ ...request, url: '/ws?token=x' }, anyOrigin, free), undefined);
+  for (const url of ['/ws?token=x', 'http://gateway.example/ws', 'HTTPS://gateway.example:1/ws?token=x']) {
+    assert.equal(rejectionOf({ ...request, url }, anyOrigin, free), undefined, url);
+  }
 });
 
 test('each fault has its reason', () => {
   const reasonOf = (change: object, state = free, rule = anyOrigin) =>
     rejectionOf({ ...request, ...change }, rule, state);
-  assert.equal(reasonOf({ url: '/other' }), 'not_found');
-  assert.equal(reasonOf({ url: undefined }), 'not_found');
+  for (const url of ['/other', undefined, 'http://gateway.example', 'http://ws', '/ws/', '//ws', 'ws', '*']) {
+    assert.equal(reasonOf({ url }), 'not_found', `${url}`);
+  }
   assert.equal(reasonOf({ method: 'POST' }), 'bad_request');
   assert.equal(reasonOf({ headers: { ...headers, 'sec-websocket-version': '8' } }), 'unsupported_version');
-  assert.equal(reasonOf({ headers: { 'sec-websocket-version': '13' } }), 'bad_request');
+  assert.equal(reasonOf({ headers: { ...headers, host: undefined } }), 'bad_request');
+  assert.equal(reasonOf({ headers: { ...headers, 'sec-websocket-key': undefined } }), 'bad_request');
   assert.equal(reasonOf({ headers: { ...headers, 'sec-websocket-key': 'short' } }), 'bad_request');
   assert.equal(
     reasonOf({ headers: { ...headers, origin: 'https://evil.example' } }, free, () => false),

@@ -76,6 +76,22 @@ describe('a connection', () => {
     assert.equal(figures().closed.no_close_frame, 1);
   });
 
+  test('counts on the wire all that was taken before a write failed, and nothing of that write', () => {
+    for (const fail of ['data', 'control'] as const) {
+      const { gateway, connect, turn, figures } = createTestGateway();
+      const client = connect();
+      gateway.hub.publish('public.a', payload(1_000));
+      turn();
+      client.errored = new Error('EPIPE');
+      if (fail === 'data') gateway.hub.publish('public.a', payload(10));
+      else client.events.ping(payload(10));
+      turn();
+      client.end(1006);
+      assert.equal(figures().wireBytes.transmit, client.bytesTaken, fail);
+      assert.ok(client.bytesTaken > 1_000);
+    }
+  });
+
   test('keeps the first cause of its end', () => {
     const { gateway, connect, figures } = createTestGateway();
     const client = connect();
@@ -118,6 +134,28 @@ describe('a connection', () => {
     const frames = figures().controlFrames;
     assert.equal(frames.receive.ping, 1_000);
     assert.equal(frames.transmit.pong, 1);
+  });
+
+  test('is sent one pong until the kernel takes it, however many pings come', () => {
+    const { connect, figures } = createTestGateway();
+    const client = connect();
+    client.room = 0;
+    for (let ping = 0; ping < 1_000; ping += 1) client.events.ping(Buffer.alloc(125));
+    assert.equal(client.pongs, 1);
+    assert.deepEqual(figures().sendQueue, { bytes: 127, largestBytes: 127, connections: 1 });
+    client.drain(127);
+    assert.equal(client.pongs, 2);
+    client.drain(127);
+    assert.equal(figures().states.open, 1);
+    assert.equal(figures().wireBytes.transmit, client.bytesTaken);
+    assert.equal(figures().controlFrames.transmit.pong, 2);
+  });
+
+  test('shows as closing from the moment its client has begun to leave', () => {
+    const { connect, figures } = createTestGateway();
+    connect().readyState = 2;
+    assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 1 });
+    assert.equal(figures().closesInProgress, 1);
   });
 
   test('is closed with 1003 when it sends binary data', () => {

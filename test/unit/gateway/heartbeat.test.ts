@@ -69,6 +69,32 @@ test('a connection with data older than the bound is closed as a slow consumer, 
   assert.equal(client.closeCode, 4408);
 });
 
+test('a slow consumer that does not go when told is ended half a second later', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  client.room = 0;
+  gateway.gateway.hub.publish('public.a', Buffer.from('x'));
+  gateway.turn();
+  passMs(gateway, 10_250);
+  assert.equal(client.closeCode, 4408);
+  passMs(gateway, 250);
+  assert.equal(client.isTerminated, false);
+  passMs(gateway, 250);
+  assert.equal(client.isTerminated, true);
+  assert.equal(gateway.figures().closed.slow_consumer, 1);
+});
+
+test('a client that is leaving is not blamed for a pong that it does not send any more', () => {
+  const gateway = createTestGateway();
+  const client = gateway.connect();
+  passMs(gateway, 25_000);
+  client.readyState = 2;
+  passMs(gateway, 20_000);
+  assert.equal(gateway.figures().pingTimeouts, 0);
+  client.end(1000);
+  assert.equal(gateway.figures().closed.normal, 1);
+});
+
 test('a stall does not age what waits', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();

@@ -280,6 +280,12 @@ const commands: fc.Arbitrary<Command>[] = [
       }),
   ),
   client.map((index) => new ByClient('answers pings', index, (_model, fake) => fake.events.pong())),
+  fc
+    .tuple(client, fc.constantFrom(0, 125))
+    .map(
+      ([index, bytes]) =>
+        new ByClient(`pings ${bytes}`, index, (_model, fake) => fake.events.ping(Buffer.alloc(bytes))),
+    ),
   fc.constantFrom(100, 5_000, 20_000).map(
     (ms) =>
       new Global(`sweeps for ${ms} ms`, (_model, { test: { clock, gateway } }) => {
