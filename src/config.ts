@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
 
-export type SettingKind = 'text' | 'integer' | 'duration' | 'size' | 'choice' | 'flag' | 'list';
+export type SettingKind = 'text' | 'integer' | 'number' | 'duration' | 'size' | 'choice' | 'flag' | 'list';
 
 export type SettingDeclaration = {
   env: string;
@@ -86,6 +86,12 @@ const integer = <const Given extends Base>(least: number, most: number, given: G
     return number >= least && number <= most ? number : undefined;
   });
 
+const number = <const Given extends Base>(least: number, most: number, given: Given) =>
+  declare('number', `a number from ${least} to ${most}`, given, (value) => {
+    const parsed = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+    return parsed >= least && parsed <= most ? parsed : undefined;
+  });
+
 const duration = <const Given extends Base>(least: string, most: string, given: Given) =>
   declare('duration', `a duration from ${least} to ${most}, such as ${given.default}`, given, (value) => {
     const ms = parseDurationMs(value);
@@ -148,6 +154,13 @@ const table = {
     ...integer(0, 65535, {
       default: '3002',
       doc: 'The port for clients. 0 picks a free one; the chosen address is in the log line "listening".',
+    }),
+  },
+  reusePort: {
+    env: 'TIDEGAUGE_REUSE_PORT',
+    ...flag({
+      default: 'false',
+      doc: 'Several processes on one machine share PORT, each a gateway of its own; the kernel spreads new connections. Give each its own ADMIN_PORT to see its figures.',
     }),
   },
   adminHost: {
@@ -251,6 +264,13 @@ const table = {
       doc: 'Age of the oldest untaken byte at which a connection is a slow consumer.',
     }),
   },
+  slowPolicy: {
+    env: 'TIDEGAUGE_SLOW_POLICY',
+    ...choice(['disconnect', 'drop', 'conflate'], {
+      default: 'disconnect',
+      doc: 'What becomes of a slow consumer: closed with 4408; or it misses the newest messages until it has caught up, and is told how many; or while it is behind it gets only the last message of each subject.',
+    }),
+  },
   pingIntervalMs: {
     env: 'TIDEGAUGE_PING_INTERVAL',
     ...duration('100ms', '1h', { default: '25s', doc: 'How often each connection is pinged.' }),
@@ -258,6 +278,45 @@ const table = {
   pongTimeoutMs: {
     env: 'TIDEGAUGE_PONG_TIMEOUT',
     ...duration('100ms', '1h', { default: '10s', doc: 'How long the answer to a ping may take.' }),
+  },
+  receiveRate: {
+    env: 'TIDEGAUGE_RECEIVE_RATE',
+    ...integer(1, 1_000_000, {
+      default: '50',
+      doc: 'Messages per second taken from one client. Over it: an error, then close code 1008.',
+    }),
+  },
+  receiveBurst: {
+    env: 'TIDEGAUGE_RECEIVE_BURST',
+    ...integer(1, 1_000_000, { default: '100', doc: 'How many of them may come at once.' }),
+  },
+  badMessagesMax: {
+    env: 'TIDEGAUGE_BAD_MESSAGES',
+    ...integer(0, 1_000_000, {
+      default: '10',
+      doc: 'Messages a minute that cannot be used and are answered with an error; one more closes with 1008.',
+    }),
+  },
+  flushPacing: {
+    env: 'TIDEGAUGE_FLUSH_PACING',
+    ...number(0, 10, {
+      default: '0.5',
+      doc: 'Share of the last slice of a flush that the next one waits, so that the event loop keeps time for everything else.',
+    }),
+  },
+  pendingMax: {
+    env: 'TIDEGAUGE_MAX_PENDING',
+    ...size('1MiB', '16GiB', {
+      default: '64MiB',
+      doc: 'Messages taken from the bus and not yet written to all. Over it the oldest are dropped, and clients are told by a gap with the reason overload.',
+    }),
+  },
+  fanoutLagMaxMs: {
+    env: 'TIDEGAUGE_MAX_FANOUT_LAG',
+    ...duration('10ms', '10m', {
+      default: '1s',
+      doc: 'Age of the oldest message waiting for the flush at which the saturation of fanout is 1.',
+    }),
   },
   dedupeWindowMs: {
     env: 'TIDEGAUGE_DEDUPE_WINDOW',

@@ -41,6 +41,8 @@ export type ServiceOptions = {
 /** Where it listens. Without ADMIN_PORT both are the same. */
 export type Addresses = { clientUrl: string; adminUrl: string };
 
+/** A flush over many connections stops after so long, and lets the event loop turn. */
+const FLUSH_SLICE_MS = 8;
 /** How often the bus is asked for its round trip. */
 const ROUND_TRIP_INTERVAL_MS = 15_000;
 
@@ -99,6 +101,7 @@ export class Service {
       {
         ...settings,
         defaultChannels: narrow(settings.subjects, settings.allowedChannels),
+        flushSliceMs: FLUSH_SLICE_MS,
         connectionLimit: this.#connectionLimit,
       },
       {
@@ -108,6 +111,7 @@ export class Service {
         random: Math.random,
         nonce: () => randomBytes(9).toString('base64url'),
         soon: setImmediate,
+        later: setTimeout,
         channelWanted: (pattern) => this.#interest.want(pattern),
         channelUnwanted: (pattern) => this.#interest.unwant(pattern),
       },
@@ -159,7 +163,9 @@ export class Service {
   async #listen(role: 'all' | 'clients' | 'admin', host: string, port: number): Promise<string> {
     const server = createHttpServer(createApp(this.#httpDependencies(), role).callback());
     if (role !== 'admin') this.gateway.attach(server);
-    const address = await listen(server, { host, port });
+    // The admin port is this process's own: behind a shared one, nobody could tell whose figures they see.
+    const reusePort = this.#settings.reusePort && role !== 'admin';
+    const address = await listen(server, { host, port, reusePort });
     this.#http.servers.push(server);
     return urlOf(address);
   }
@@ -246,9 +252,10 @@ export class Service {
   /** Stops everything and leaves no handle behind. Figures can still be collected, and stay as they are. */
   async close(): Promise<void> {
     clearInterval(this.#roundTripTimer);
-    this.gateway.drain.announce();
-    void this.gateway.drain.run();
+    const drained = this.gateway.drain.run();
     await this.hurry();
+    // The last connections are counted a moment after their sockets have closed.
+    await drained;
     this.gateway.stop();
     await Promise.all(this.#http.servers.map(closeServer));
     this.#platform.stop();

@@ -37,7 +37,7 @@ const kinds = {
   policy: {
     code: 1008,
     initiator: 'server',
-    when: 'a message came in too many fragments, or in too small pieces',
+    when: 'the client went on over TIDEGAUGE_RECEIVE_RATE, sent too much that cannot be used, or a message in too many pieces',
   },
   slow_consumer: {
     code: 4408,

@@ -1,27 +1,20 @@
 /**
- * One client: what it is subscribed to, what it has been sent, what it has not taken yet, and how it ends.
+ * One client: what it is subscribed to, what it may still be sent, and how it ends.
  *
  * Data frames are written to the socket directly; control frames go through the WebSocket. Both write whole
- * frames only, so they never cut into each other. A delivery to a client that keeps up costs one write and
- * four additions. Only when the kernel does not take everything is a record kept of what waits, so that each
- * message ends up in exactly one place: delivered when its write has succeeded, dropped when it never will.
+ * frames only, so they never cut into each other. What the kernel has not taken is the send queue's business;
+ * what happens when there is too much of it is decided here, by the policy for slow consumers. Dropping and
+ * conflating happen before a message is written, never after.
  */
+import type { Batch } from './audience.ts';
 import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } from './close-codes.ts';
+import { joinFrames } from './fanout.ts';
 import type { Frame } from './frame.ts';
-import { ConnectionCounts, type DropReason, type WireBytes } from './ledger.ts';
-
-/** What is needed of the TCP socket; net.Socket has it. */
-export type Wire = {
-  write(chunk: Uint8Array, taken?: (error?: Error | null) => void): boolean;
-  /** Bytes that the kernel has not taken. */
-  readonly writableLength: number;
-  readonly bytesRead: number;
-  /** Bytes given to the socket, whether or not the kernel took them. */
-  readonly bytesWritten: number;
-  /** The error of a failed write, set before `write` returns. */
-  readonly errored: Error | null;
-  readonly destroyed: boolean;
-};
+import { HeldMessages } from './held-messages.ts';
+import { ConnectionCounts, type WireBytes } from './ledger.ts';
+import type { GapReason } from './protocol.ts';
+import type { ReceiveBudget } from './receive-budget.ts';
+import { SendQueue, type Wire } from './send-queue.ts';
 
 /** What is needed of the WebSocket; the class of the ws library has it. */
 export type Peer = {
@@ -34,19 +27,27 @@ export type Peer = {
 };
 
 const OPEN = 1;
-const NOTHING = Buffer.alloc(0);
 
 export type ConnectionState = 'open' | 'congested' | 'closing';
 
-/** What has been written and not been taken. */
-type Waiting = { bytes: number; messages: number; payloadBytes: number; deliveries: number; sinceMs: number };
+/** What becomes of a connection that does not take what it is sent: it is closed, it misses the newest messages, or it
+ * gets only the last message of each subject. */
+export const slowPolicies = ['disconnect', 'drop', 'conflate'] as const;
+export type SlowPolicy = (typeof slowPolicies)[number];
 
-export type ConnectionLimits = { bufferedMax: number; bufferedAgeMaxMs: number };
+export type ConnectionLimits = {
+  slowPolicy: SlowPolicy;
+  /** Bytes that may wait. */
+  bufferedMax: number;
+};
 
-/** What a connection tells its surroundings. */
+/** What a connection tells its surroundings, and asks of them. */
 export type ConnectionEvents = {
+  nowMs(): number;
   /** It became congested, or is so no longer. */
   congestion(connection: Connection, isCongested: boolean): void;
+  /** It has missed so many messages, and can be told now. */
+  gap(connection: Connection, reason: GapReason, missed: number): void;
   /** We are about to close it politely: what waits for it elsewhere can still be sent. */
   beforeClose(connection: Connection): void;
   /** It takes no more messages: we or the client began to close. Called once, before the end. */
@@ -56,7 +57,7 @@ export type ConnectionEvents = {
   pongSent(connection: Connection): void;
 };
 
-/** The audience that a connection belongs to, as far as a connection knows: the hub owns what is in it. */
+/** The audience that a connection belongs to, as far as a connection knows. */
 export type Membership = { readonly patterns: readonly string[] };
 
 export class Connection {
@@ -66,26 +67,34 @@ export class Connection {
   readonly openedAtMs: number;
   /** Monotonic milliseconds of the last message in either direction, or of the open. */
   lastMessageAtMs: number;
-  /** Owned by the hub: the audience, and the place in it. */
+  /** Owned by the audience: itself, the place in it, and the number of the next message to send. */
   membership: Membership | undefined;
   membershipIndex = -1;
+  nextMessage = 0;
   /** The channels asked for; undefined until the first subscribe. */
   channels: Set<string> | undefined;
+  /** Owned by the session: what the client may still send; made with its first message. */
+  receiveBudget: ReceiveBudget | undefined;
   /** Owned by the heartbeat: monotonic milliseconds of the last ping, and whether its pong is awaited. */
   pingedAtMs: number;
   awaitsPong = false;
+  /** Owned by the heartbeat: `progress` at the last sweep. */
+  progressSeen = 0;
 
   readonly #peer: Peer;
-  readonly #wire: Wire;
+  readonly #queue: SendQueue;
   readonly #limits: ConnectionLimits;
   readonly #events: ConnectionEvents;
-  readonly #waiting: Waiting[] = [];
-  #waitingBytes = 0;
-  #wireBytesSent = 0;
   #closing = false;
   #cause: CloseReason | undefined;
   #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
-  readonly #onTaken = (error?: Error | null): void => this.#settle(error);
+  /** With the policy `drop`: it skips what comes until nothing waits any more. */
+  #isSkipping = false;
+  /** With the policy `conflate`. */
+  #held: HeldMessages | undefined;
+  /** Messages missed that it has not been told of. */
+  #missedSlow = 0;
+  #missedOverload = 0;
 
   constructor(
     identity: { id: string; remoteAddress: string; nowMs: number },
@@ -100,139 +109,139 @@ export class Connection {
     this.lastMessageAtMs = identity.nowMs;
     this.pingedAtMs = identity.nowMs;
     this.#peer = peer;
-    this.#wire = wire;
+    this.#queue = new SendQueue(wire, this.counts, (isCongested) => this.#onCongestion(isCongested));
     this.#limits = limits;
     this.#events = events;
   }
 
   get state(): ConnectionState {
     if (this.#closing || this.#peer.readyState !== OPEN) return 'closing';
-    return this.#waiting.length > 0 ? 'congested' : 'open';
+    return this.#queue.isCongested ? 'congested' : 'open';
   }
 
   get isCongested(): boolean {
-    return this.#waiting.length > 0;
+    return this.#queue.isCongested;
   }
 
-  /** Bytes that the kernel has not taken. */
+  /** Bytes that wait: what the kernel has not taken, and what is held back until it has. */
   get bufferedBytes(): number {
-    return this.#wire.writableLength;
+    return this.#queue.bytes + (this.#held?.bytes ?? 0);
   }
 
-  /** Milliseconds that the oldest of them has waited. */
+  /** Milliseconds that the oldest byte has waited. */
   bufferedAgeMs(nowMs: number): number {
-    const oldest = this.#waiting[0];
-    return oldest === undefined ? 0 : nowMs - oldest.sinceMs;
+    return this.#queue.ageMs(nowMs);
   }
 
-  /** Adds the bytes on the wire so far: what the kernel has taken of us, and what it has given us. */
+  /** Rises whenever something that waited has been taken. */
+  get progress(): number {
+    return this.#queue.taken;
+  }
+
   addWireBytes(total: WireBytes): void {
-    total.received += this.#wire.bytesRead;
-    total.sent += this.#noteWireBytesSent();
+    this.#queue.addWireBytes(total);
   }
 
-  /**
-   * What the kernel has taken: what the socket was given less what it still holds. A socket that is destroyed
-   * forgets what it held, so the last sure figure is kept, and nothing is taken after that.
-   */
-  #noteWireBytesSent(): number {
-    if (this.#waiting.length > 0 && this.#wire.destroyed) return this.#wireBytesSent;
-    const held = Math.max(this.#wire.writableLength, this.#waitingBytes);
-    this.#wireBytesSent = Math.max(this.#wireBytesSent, this.#wire.bytesWritten - held);
-    return this.#wireBytesSent;
-  }
-
-  /**
-   * Sends published messages: `chunk` holds that many whole frames. What does not fit in the bound is dropped,
-   * and the connection is closed as a slow consumer; one chunk always fits into an empty queue.
-   */
-  deliver(chunk: Buffer, messages: number, payloadBytes: number, nowMs: number): void {
+  /** Sends published messages, or treats them by the policy when too much waits already. */
+  deliver(batch: Batch, nowMs: number): void {
     if (this.#peer.readyState !== OPEN) return this.#noticeClosing();
+    const messages = batch.messages.length;
     this.counts.matched += messages;
-    if (!this.#fits(chunk.length)) {
-      this.counts.droppedSlow += messages;
-      this.close('slow_consumer');
-      return;
-    }
-    this.#write(chunk, messages, payloadBytes, messages, nowMs);
-  }
-
-  /** Sends a message of our own. Answers whether it was given to the socket. */
-  say(frame: Frame, nowMs: number): boolean {
-    if (this.#closing || this.#peer.readyState !== OPEN) return false;
-    if (!this.#fits(frame.bytes.length)) {
-      this.close('slow_consumer');
-      return false;
-    }
-    this.#write(frame.bytes, 1, frame.payloadLength, 0, nowMs);
-    return true;
-  }
-
-  #fits(bytes: number): boolean {
-    const buffered = this.#wire.writableLength;
-    return buffered === 0 || buffered + bytes <= this.#limits.bufferedMax;
-  }
-
-  #write(chunk: Buffer, messages: number, payloadBytes: number, deliveries: number, nowMs: number): void {
-    const wire = this.#wire;
-    const { counts } = this;
+    if (this.#missedOverload > 0) this.#tellOfOverload();
+    if (this.#queue.isCongested) return this.#deliverToSlow(batch, messages, nowMs);
     this.lastMessageAtMs = nowMs;
-    if (this.#waiting.length > 0) {
-      wire.write(chunk, this.#onTaken);
-      this.#wait(chunk.length, messages, payloadBytes, deliveries, nowMs);
+    this.#queue.write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
+  }
+
+  #deliverToSlow(batch: Batch, messages: number, nowMs: number): void {
+    const { slowPolicy, bufferedMax } = this.#limits;
+    if (slowPolicy === 'conflate') return this.#hold(batch);
+    const fits = !this.#isSkipping && this.#queue.bytes + batch.bytes.length <= bufferedMax;
+    if (fits) {
+      this.lastMessageAtMs = nowMs;
+      this.#queue.write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
       return;
     }
-    wire.write(chunk);
-    if (wire.writableLength === 0 && wire.errored === null) {
-      counts.messagesSent += messages;
-      counts.payloadBytesSent += payloadBytes;
-      counts.delivered += deliveries;
-      return;
+    this.counts.droppedSlow += messages;
+    if (slowPolicy === 'disconnect') return this.close('slow_consumer');
+    this.#isSkipping = true;
+    this.#missedSlow += messages;
+  }
+
+  #hold(batch: Batch): void {
+    this.#held ??= new HeldMessages();
+    const { counts } = this;
+    for (const message of batch.messages) {
+      if (this.bufferedBytes + this.#held.growth(message) > this.#limits.bufferedMax) {
+        counts.droppedSlow += 1;
+        this.#missedSlow += 1;
+      } else if (this.#held.hold(message)) {
+        // The older one has gone, the newer one waits in its place.
+        counts.droppedConflated += 1;
+      } else {
+        counts.queued += 1;
+      }
     }
-    // The kernel left something behind, or the write failed. An empty write behind it tells when it has been
-    // taken, or that it never will be; a callback on every write would cost those who keep up a tick each.
-    this.#congest(chunk.length, messages, payloadBytes, deliveries, nowMs);
   }
 
-  #congest(bytes: number, messages: number, payloadBytes: number, deliveries: number, sinceMs: number): void {
-    this.#wait(bytes, messages, payloadBytes, deliveries, sinceMs);
-    this.#noteWireBytesSent();
-    this.#wire.write(NOTHING, this.#onTaken);
-    this.#events.congestion(this, true);
+  /** From here on it skips what comes, until nothing waits any more; with another policy than `drop` it is closed. */
+  overdue(): void {
+    if (this.#limits.slowPolicy === 'disconnect') this.close('slow_consumer');
+    else if (this.#limits.slowPolicy === 'drop') this.#isSkipping = true;
   }
 
-  /** A control frame that the kernel does not take is waited for like a message, and holds up what comes after it. */
-  #writeControlFrame(write: () => void, nowMs: number): void {
-    const wire = this.#wire;
-    const before = wire.bytesWritten;
-    this.#noteWireBytesSent();
-    write();
-    const isTaken = wire.errored === null && wire.writableLength === 0;
-    if (!isTaken || this.#waiting.length > 0) this.#congest(wire.bytesWritten - before, 0, 0, 0, nowMs);
+  /** Messages that were dropped before they could be delivered, because more came than can be sent. */
+  miss(messages: number): void {
+    this.counts.matched += messages;
+    this.counts.droppedOverload += messages;
+    this.#missedOverload += messages;
   }
 
-  #wait(bytes: number, messages: number, payloadBytes: number, deliveries: number, sinceMs: number): void {
-    this.#waiting.push({ bytes, messages, payloadBytes, deliveries, sinceMs });
-    this.#waitingBytes += bytes;
-    this.counts.queued += deliveries;
+  #tellOfOverload(): void {
+    const missed = this.#missedOverload;
+    this.#missedOverload = 0;
+    this.#events.gap(this, 'overload', missed);
   }
 
-  /** One write has ended, in the order of writing. A failed one stays: the end of the connection counts it. */
-  #settle(error: Error | null | undefined): void {
-    if (error) return;
-    const taken = this.#waiting.shift();
-    if (taken === undefined) return;
-    this.#waitingBytes -= taken.bytes;
-    this.#noteWireBytesSent();
-    this.counts.queued -= taken.deliveries;
-    this.counts.delivered += taken.deliveries;
-    this.counts.messagesSent += taken.messages;
-    this.counts.payloadBytesSent += taken.payloadBytes;
-    if (this.#waiting.length > 0) return;
-    this.#events.congestion(this, false);
+  #onCongestion(isCongested: boolean): void {
+    this.#events.congestion(this, isCongested);
+    if (isCongested || this.#peer.readyState !== OPEN) return;
+    this.#isSkipping = false;
     const pong = this.#pendingPong;
     this.#pendingPong = undefined;
     if (pong !== undefined) this.pong(pong.data, pong.sinceMs);
+    this.#release(this.#events.nowMs());
+    if (this.#missedSlow === 0) return;
+    const missed = this.#missedSlow;
+    this.#missedSlow = 0;
+    this.#events.gap(this, 'slow', missed);
+  }
+
+  /** Writes what was held back. */
+  #release(nowMs: number): void {
+    if (this.#held === undefined || this.#held.count === 0) return;
+    const messages = this.#held.take();
+    const count = messages.length;
+    let payloadBytes = 0;
+    for (const message of messages) payloadBytes += message.payloadLength;
+    this.counts.queued -= count;
+    this.lastMessageAtMs = nowMs;
+    this.#queue.write(joinFrames(messages), count, payloadBytes, count, nowMs);
+  }
+
+  /**
+   * Sends a message of our own. Answers whether it was given to the socket. A client that asks for answers and
+   * does not take them is a slow consumer under any policy.
+   */
+  say(frame: Frame, nowMs: number): boolean {
+    if (this.#closing || this.#peer.readyState !== OPEN) return false;
+    if (this.#queue.isCongested && this.#queue.bytes + frame.bytes.length > this.#limits.bufferedMax) {
+      this.close('slow_consumer');
+      return false;
+    }
+    this.lastMessageAtMs = nowMs;
+    this.#queue.write(frame.bytes, 1, frame.payloadLength, 0, nowMs);
+    return true;
   }
 
   /** A data message has come in. */
@@ -248,11 +257,11 @@ export class Connection {
    */
   pong(data: Uint8Array, nowMs: number): void {
     if (this.#peer.readyState !== OPEN) return;
-    if (this.#waiting.length > 0) {
+    if (this.#queue.isCongested) {
       this.#pendingPong = { data: Uint8Array.from(data), sinceMs: nowMs };
       return;
     }
-    this.#writeControlFrame(() => this.#peer.pong(data), nowMs);
+    this.#queue.writeControlFrame(() => this.#peer.pong(data), nowMs);
     this.#events.pongSent(this);
   }
 
@@ -261,14 +270,14 @@ export class Connection {
     if (this.#closing || this.#peer.readyState !== OPEN) return false;
     this.pingedAtMs = nowMs;
     this.awaitsPong = true;
-    this.#writeControlFrame(() => this.#peer.ping(), nowMs);
+    this.#queue.writeControlFrame(() => this.#peer.ping(), nowMs);
     return true;
   }
 
   /** Forgives the time in which we ourselves did not run, so that no client is judged by it. */
   credit(stallMs: number): void {
     this.pingedAtMs += stallMs;
-    for (const waiting of this.#waiting) waiting.sinceMs += stallMs;
+    this.#queue.credit(stallMs);
   }
 
   /** Begins to close. The first cause wins; a later call changes nothing. */
@@ -277,10 +286,11 @@ export class Connection {
     // What the client was still to hear is written while it may be: no data frame follows a close frame.
     if (reason !== 'slow_consumer') this.#events.beforeClose(this);
     if (this.#cause !== undefined) return;
+    if (reason !== 'slow_consumer') this.#release(this.#events.nowMs());
     this.#cause = reason;
     this.#noticeClosing();
     // Its age is nobody's measure: the WebSocket library gives the whole closing a time of its own.
-    this.#writeControlFrame(() => this.#peer.close(code, reason), Number.POSITIVE_INFINITY);
+    this.#queue.writeControlFrame(() => this.#peer.close(code, reason), Number.POSITIVE_INFINITY);
     this.#events.closeFrameSent(this);
   }
 
@@ -314,21 +324,12 @@ export class Connection {
    */
   ended(code: number): { reason: CloseReason; initiator: CloseInitiator; wire: WireBytes } {
     this.#noticeClosing();
-    const wire = { received: this.#wire.bytesRead, sent: this.#noteWireBytesSent() };
-    if (this.#waiting.length > 0) {
-      this.#waiting.length = 0;
-      this.#waitingBytes = 0;
-      this.counts.droppedClosed += this.counts.queued;
-      this.counts.queued = 0;
-      this.#events.congestion(this, false);
-    }
+    this.#queue.ended();
+    const wire: WireBytes = { received: 0, sent: 0 };
+    this.#queue.addWireBytes(wire);
+    this.counts.droppedClosed += this.counts.queued;
+    this.counts.queued = 0;
     const reason = this.#cause ?? clientCloseReason(code);
     return { reason, initiator: closeKinds[reason].initiator, wire };
   }
 }
-
-/** Which field of the counts holds a drop reason. */
-export const dropFields = {
-  slow_consumer: 'droppedSlow',
-  closed: 'droppedClosed',
-} as const satisfies Record<DropReason, keyof ConnectionCounts>;

@@ -10,10 +10,13 @@ import type { Hub } from './hub.ts';
 import { addCounts, ConnectionCounts, type Ledger } from './ledger.ts';
 
 type Parts = { ledger: Ledger; connections: Connections; hub: Hub };
-type Situation = Pick<GatewayFigures, 'connectionLimit' | 'drainRemaining' | 'notReady'> & { nowMs: number };
+type Situation = Pick<GatewayFigures, 'connectionLimit' | 'drainRemaining' | 'notReady'> & {
+  nowMs: number;
+  fanoutLagMaxMs: number;
+};
 
 export function gatewayFigures({ ledger, connections, hub }: Parts, situation: Situation): GatewayFigures {
-  const { nowMs, ...given } = situation;
+  const { nowMs, fanoutLagMaxMs, ...given } = situation;
   const live = connections.totals(nowMs);
   const counts = new ConnectionCounts();
   addCounts(counts, ledger.ended);
@@ -41,7 +44,12 @@ export function gatewayFigures({ ledger, connections, hub }: Parts, situation: S
       matched: counts.matched,
       sent: counts.delivered,
       queued: counts.queued,
-      dropped: { slow_consumer: counts.droppedSlow, closed: counts.droppedClosed },
+      dropped: {
+        slow_consumer: counts.droppedSlow,
+        conflated: counts.droppedConflated,
+        closed: counts.droppedClosed,
+        overload: counts.droppedOverload,
+      },
     },
     sendQueue: {
       bytes: live.queueBytes,
@@ -52,7 +60,11 @@ export function gatewayFigures({ ledger, connections, hub }: Parts, situation: S
     subscriptions: hub.subscriptionCount(),
     channels: hub.channelCount,
     audiences: hub.audienceCount,
-    flush: { pendingMessages: hub.pendingMessages, lagSeconds: hub.lagMs(nowMs) / 1000 },
+    flush: {
+      pendingMessages: hub.pendingMessages,
+      lagSeconds: hub.lagMs(nowMs) / 1000,
+      lagLimitSeconds: fanoutLagMaxMs / 1000,
+    },
     closesInProgress: live.closing,
     ledgerDrift: drift(ledger, connections, counts),
   };
@@ -65,10 +77,14 @@ function drift(ledger: Ledger, connections: Connections, counts: ConnectionCount
   const holds = [
     connections.size === ledger.opened - closed,
     begun === ledger.opened + sum(rejected) + active,
-    counts.matched === counts.delivered + counts.queued + counts.droppedSlow + counts.droppedClosed,
+    counts.matched === counts.delivered + counts.queued + droppedOf(counts),
     ledger.ended.queued === 0,
   ];
   return holds.filter((one) => !one).length;
+}
+
+function droppedOf(counts: ConnectionCounts): number {
+  return counts.droppedSlow + counts.droppedConflated + counts.droppedClosed + counts.droppedOverload;
 }
 
 function sum(counts: Readonly<Record<CloseReason | string, number>>): number {

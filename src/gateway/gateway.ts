@@ -13,30 +13,35 @@ import {
   rejectionOf,
 } from './admission.ts';
 import type { CloseReason } from './close-codes.ts';
-import { Connection, type ConnectionEvents, type Peer, type Wire } from './connection.ts';
+import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
 import { type ConnectionRow, Connections } from './connections.ts';
 import { Drain } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Hub } from './hub.ts';
+import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
 import { Listener, type PeerEvents } from './listener.ts';
 import type { GapReason } from './protocol.ts';
 import type { GatewayRecorder } from './recorder.ts';
+import type { Wire } from './send-queue.ts';
 import { receive, type SessionRules, type SessionSurroundings, sayGap, welcome } from './session.ts';
 
-export type GatewaySettings = SessionRules & {
-  host: string;
-  origins: readonly string[] | undefined;
-  messageSizeMax: number;
-  bufferedMax: number;
-  bufferedAgeMaxMs: number;
-  pingIntervalMs: number;
-  pongTimeoutMs: number;
-  remoteAddr: 'full' | 'masked' | 'off';
-  /** Places in force. */
-  connectionLimit: number;
-};
+export type GatewaySettings = SessionRules &
+  HubSettings & {
+    host: string;
+    origins: readonly string[] | undefined;
+    messageSizeMax: number;
+    slowPolicy: SlowPolicy;
+    bufferedMax: number;
+    bufferedAgeMaxMs: number;
+    pingIntervalMs: number;
+    pongTimeoutMs: number;
+    remoteAddr: 'full' | 'masked' | 'off';
+    /** Age of a waiting message at which the fan-out counts as saturated. */
+    fanoutLagMaxMs: number;
+    /** Places in force. */
+    connectionLimit: number;
+  };
 
 export type GatewaySurroundings = {
   recorder: GatewayRecorder;
@@ -46,6 +51,7 @@ export type GatewaySurroundings = {
   /** A short string that does not repeat. */
   nonce(): string;
   soon(run: () => void): void;
+  later(run: () => void, ms: number): void;
   channelWanted(pattern: string): void;
   channelUnwanted(pattern: string): void;
 };
@@ -70,7 +76,7 @@ export class Gateway {
     this.#settings = settings;
     this.#around = around;
     this.#isAllowedOrigin = createOriginRule(settings.origins, isLoopbackName(settings.host));
-    this.hub = new Hub(around);
+    this.hub = new Hub(settings, around);
     this.#session = {
       hub: this.hub,
       ledger: this.ledger,
@@ -159,6 +165,8 @@ export class Gateway {
   }
 
   readonly #connectionEvents: ConnectionEvents = {
+    nowMs: () => this.#around.nowMs(),
+    gap: (connection, reason, missed) => sayGap(connection, reason, missed, this.#session),
     congestion: (connection, isCongested) => {
       if (isCongested) this.connections.congested.add(connection);
       else this.connections.congested.delete(connection);
@@ -217,6 +225,7 @@ export class Gateway {
   figures(notReady: Record<ReadyReason, boolean>): GatewayFigures {
     return gatewayFigures(this, {
       nowMs: this.#around.nowMs(),
+      fanoutLagMaxMs: this.#settings.fanoutLagMaxMs,
       connectionLimit: this.#settings.connectionLimit,
       drainRemaining: this.drain.remaining,
       notReady,

@@ -47,22 +47,41 @@ export class Heartbeat {
   }
 
   #judge(connection: Connection, nowMs: number): void {
-    if (connection.isCongested) {
-      // Our ping would wait behind what the client has not taken, so its age is the measure here.
-      const overdueMs = connection.bufferedAgeMs(nowMs) - this.#settings.bufferedAgeMaxMs;
-      if (overdueMs <= 0) return;
-      if (connection.state !== 'closing') connection.close('slow_consumer');
-      // Also one that has ended its own side and does not read: it would keep its place for ever.
-      else if (overdueMs > LAST_CHANCE_MS) connection.terminate('slow_consumer');
-      return;
-    }
+    const { state } = connection;
+    if (state === 'closing') return this.#judgeClosing(connection, nowMs);
+    if (state === 'congested') return this.#judgeCongested(connection, nowMs);
     const sincePingMs = nowMs - connection.pingedAtMs;
     if (connection.awaitsPong) {
-      if (sincePingMs <= this.#settings.pongTimeoutMs || connection.state === 'closing') return;
-      this.#ledger.pingTimeouts += 1;
-      connection.close('ping_timeout');
+      if (sincePingMs > this.#settings.pongTimeoutMs) this.#giveUp(connection);
     } else if (sincePingMs >= this.#settings.pingIntervalMs && connection.ping(nowMs)) {
       this.#ledger.controlFrames.transmit.ping += 1;
     }
+  }
+
+  /** One that is closing and does not read, also one that has ended its own side, would keep its place for long. */
+  #judgeClosing(connection: Connection, nowMs: number): void {
+    const { bufferedAgeMaxMs } = this.#settings;
+    if (connection.bufferedAgeMs(nowMs) > bufferedAgeMaxMs + LAST_CHANCE_MS)
+      connection.terminate('slow_consumer');
+  }
+
+  /**
+   * Our ping would wait behind what the client has not taken, so that is the measure here: its age, by the
+   * policy, and whether it takes anything at all.
+   */
+  #judgeCongested(connection: Connection, nowMs: number): void {
+    const { bufferedAgeMaxMs, pingIntervalMs, pongTimeoutMs } = this.#settings;
+    if (connection.progress !== connection.progressSeen) {
+      connection.progressSeen = connection.progress;
+      connection.pingedAtMs = nowMs;
+    } else if (nowMs - connection.pingedAtMs > pingIntervalMs + pongTimeoutMs) {
+      return this.#giveUp(connection);
+    }
+    if (connection.bufferedAgeMs(nowMs) > bufferedAgeMaxMs) connection.overdue();
+  }
+
+  #giveUp(connection: Connection): void {
+    this.#ledger.pingTimeouts += 1;
+    connection.close('ping_timeout');
   }
 }

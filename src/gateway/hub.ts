@@ -1,29 +1,36 @@
 /**
  * The heart: who listens to what, and how one message reaches all of them.
  *
- * Connections with the same set of patterns form an audience. A message is framed once, put on the list of
- * each audience that it matches, and everything on the lists is written in one flush per turn of the event
- * loop: one buffer per audience, one write per connection. So the batch grows by itself as the load grows.
+ * Connections with the same set of patterns form an audience. A message is framed once, put on the list of each
+ * audience that it matches, and written to their members when this turn of the event loop ends: one buffer per
+ * audience, one write per connection. So the batch grows by itself as the load grows.
  *
- * An audience's members do not change while messages wait on its list: whoever joins or leaves has it flushed
- * first, so a message goes to exactly those who listened when it arrived. Nothing is allocated per delivery.
+ * Writing is paced. It stops after a slice of time, however much is left, and the next slice waits for a share of
+ * what the last one took: accepting, reading, pongs and scrapes go on in between, and the CPU that is left says
+ * something. What comes in faster than it can be written waits, up to a bound; beyond that the oldest messages are
+ * dropped, and each client that misses some is told how many. Nothing is allocated per delivery.
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
+import { Audience } from './audience.ts';
 import type { Connection } from './connection.ts';
-import { encodeFrame, type Frame } from './frame.ts';
+import { createFanout, type Fanout } from './fanout.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
-/** A flush writes buffers of about this size, so that what the kernel leaves behind is known in small steps. */
-const CHUNK_BYTES = 64 * 1024;
+/** After a slice shorter than this the next one does not wait: there is nothing to share. */
+const UNPACED_MS = 0.5;
+/** Over its bound the hub drops down to this share of it, so that dropping is rare and cheap. */
+const RELIEF = 0.9;
 
-type Audience = {
-  readonly key: string;
-  readonly patterns: readonly string[];
-  readonly members: Connection[];
-  /** Frames that wait for the flush, in the order of arrival. */
-  readonly pending: Frame[];
-  /** The last message that was put on the list: one that matches by several patterns is put there once. */
-  lastMessage: number;
+/** So many finished messages are forgotten together. */
+const FORGET_AT_ONCE = 1_024;
+
+export type HubSettings = {
+  /** A flush writes for so long, then lets the event loop turn. */
+  flushSliceMs: number;
+  /** Share of the last slice that the next one waits. */
+  flushPacing: number;
+  /** Bytes of messages that may wait for the flush. */
+  pendingMax: number;
 };
 
 /** What the hub needs of the outside. */
@@ -31,6 +38,8 @@ export type HubSurroundings = {
   nowMs(): number;
   /** Runs the function at the end of this turn of the event loop. */
   soon(run: () => void): void;
+  /** Runs the function after that many milliseconds. */
+  later(run: () => void, ms: number): void;
   recorder: Pick<GatewayRecorder, 'messageSize' | 'fanoutDuration' | 'fanoutRecipients' | 'fanoutBatch'>;
   /** A pattern got its first listener, or lost its last. */
   channelWanted(pattern: string): void;
@@ -38,21 +47,30 @@ export type HubSurroundings = {
 };
 
 export class Hub {
+  readonly #settings: HubSettings;
+  readonly #surroundings: HubSurroundings;
   readonly #audiences = new Map<string, Audience>();
   readonly #index = new SubjectIndex<Audience>();
   /** How many audiences ask for a pattern. */
   readonly #channels = new Map<string, number>();
-  readonly #surroundings: HubSurroundings;
-  readonly #dirty: Audience[] = [];
-  /** When each message of this turn arrived. */
-  readonly #arrivals: number[] = [];
+  /** Audiences with something to write, in the order of their turns; those before `#turn` have had theirs. */
+  #queue: Audience[] = [];
+  #turn = 0;
+  /** Messages by arrival, from `#oldest` on; all of those before it, and some behind, have been written to all. */
+  #waiting: Fanout[] = [];
+  #oldest = 0;
+  #waitingCount = 0;
+  #waitingBytes = 0;
   #isScheduled = false;
-  #message = 0;
-  #frame: Frame | undefined;
+  /** Of the message that is being published. */
+  #match = 0;
+  #message: Fanout | undefined;
+  #subject = '';
   #payload: Uint8Array = new Uint8Array(0);
   #recipients = 0;
 
-  constructor(surroundings: HubSurroundings) {
+  constructor(settings: HubSettings, surroundings: HubSurroundings) {
+    this.#settings = settings;
     this.#surroundings = surroundings;
   }
 
@@ -65,125 +83,169 @@ export class Hub {
   }
 
   get pendingMessages(): number {
-    return this.#arrivals.length;
+    return this.#waitingCount;
   }
 
-  /** Milliseconds that the oldest message has waited for the flush. */
+  /** Milliseconds that the oldest message has waited for its last write. */
   lagMs(nowMs: number): number {
-    const oldest = this.#arrivals[0];
-    return oldest === undefined ? 0 : nowMs - oldest;
+    const oldest = this.#waiting[this.#oldest];
+    return oldest === undefined ? 0 : nowMs - oldest.arrivedMs;
   }
 
   /** Subscriptions of all connections together. */
   subscriptionCount(): number {
     let count = 0;
-    for (const audience of this.#audiences.values())
-      count += audience.members.length * audience.patterns.length;
+    for (const { members, patterns } of this.#audiences.values()) count += members.length * patterns.length;
     return count;
   }
 
   /**
-   * Makes a connection hear exactly these patterns from the next message on. Duplicates do not matter; an
-   * empty set hears nothing.
+   * Makes a connection hear exactly these patterns from the next message on; what came before it still gets.
+   * Duplicates do not matter; an empty set hears nothing.
    */
   assign(connection: Connection, patterns: Iterable<string>): void {
     const sorted = [...new Set(patterns)].sort();
     // Patterns contain no blanks, so different sets have different keys.
     const key = sorted.join(' ');
     if ((connection.membership as Audience | undefined)?.key === key) return;
-    const existing = this.#audiences.get(key);
-    if (existing !== undefined) this.#flushAudience(existing);
     // The new audience is there before the old one may go, so a channel that both want is never let go of.
-    // (It is looked up again: a flush can find every member slow, and then the audience is gone.)
-    const next =
-      sorted.length === 0 ? undefined : (this.#audiences.get(key) ?? this.#createAudience(key, sorted));
-    this.#leave(connection);
+    const next = sorted.length === 0 ? undefined : (this.#audiences.get(key) ?? this.#create(key, sorted));
+    this.remove(connection);
     if (next === undefined) return;
-    if (connection.state === 'closing') {
-      if (next.members.length === 0) this.#deleteAudience(next);
-      return;
-    }
-    connection.membership = next;
-    connection.membershipIndex = next.members.length;
-    next.members.push(connection);
+    if (connection.state !== 'closing') next.join(connection);
+    else if (next.members.length === 0) this.#delete(next);
   }
 
   /** Takes a connection out. What was published before still goes to it, if it is open. */
   remove(connection: Connection): void {
-    this.#leave(connection);
+    const audience = connection.membership as Audience | undefined;
+    if (audience === undefined) return;
+    audience.leave(connection, this.#surroundings.nowMs());
+    if (audience.members.length === 0 && this.#audiences.get(audience.key) === audience)
+      this.#delete(audience);
   }
 
-  /** A message from the bus. It is on its way when this turn of the event loop ends. */
+  /** A message from the bus. It is on its way when this turn of the event loop ends, or when its turn comes. */
   publish(subject: string, payload: Uint8Array): void {
-    this.#message += 1;
+    this.#match += 1;
+    this.#message = undefined;
+    this.#subject = subject;
     this.#payload = payload;
-    this.#frame = undefined;
     this.#recipients = 0;
     this.#index.match(subject, this.#enqueue);
-    if (this.#recipients === 0) return;
-    this.#arrivals.push(this.#surroundings.nowMs());
-    const { recorder } = this.#surroundings;
+    const message = this.#message as Fanout | undefined;
+    if (message === undefined) return;
+    this.#waiting.push(message);
+    this.#waitingCount += 1;
+    this.#waitingBytes += message.bytes.length;
+    const { recorder, soon } = this.#surroundings;
     recorder.fanoutRecipients(this.#recipients);
     recorder.messageSize(payload.length, 'transmit');
+    if (this.#waitingBytes > this.#settings.pendingMax) this.#relieve();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#surroundings.soon(this.#flushScheduled);
+    soon(this.#writeSlice);
   }
 
   readonly #enqueue = (audience: Audience): void => {
-    if (audience.lastMessage === this.#message) return;
-    audience.lastMessage = this.#message;
-    this.#frame ??= encodeFrame(this.#payload);
-    if (audience.pending.length === 0) this.#dirty.push(audience);
-    audience.pending.push(this.#frame);
+    if (audience.lastMatch === this.#match) return;
+    audience.lastMatch = this.#match;
+    this.#message ??= createFanout(this.#subject, this.#payload, this.#surroundings.nowMs());
+    audience.add(this.#message);
     this.#recipients += audience.members.length;
+    if (audience.isQueued) return;
+    audience.isQueued = true;
+    this.#queue.push(audience);
   };
 
-  readonly #flushScheduled = (): void => {
-    this.#isScheduled = false;
-    this.flush();
-  };
-
-  /** Writes everything that waits. */
-  flush(): void {
-    if (this.#arrivals.length === 0) return;
-    for (const audience of this.#dirty) this.#flushAudience(audience);
-    this.#dirty.length = 0;
-    const { recorder } = this.#surroundings;
-    const nowMs = this.#surroundings.nowMs();
-    recorder.fanoutBatch(this.#arrivals.length);
-    for (const arrivedMs of this.#arrivals) recorder.fanoutDuration((nowMs - arrivedMs) / 1000);
-    this.#arrivals.length = 0;
-  }
-
-  #flushAudience(audience: Audience): void {
-    const { pending, members } = audience;
-    if (pending.length === 0) return;
-    const nowMs = this.#surroundings.nowMs();
-    let from = 0;
-    while (from < pending.length) {
-      let bytes = 0;
-      let payloadBytes = 0;
-      let to = from;
-      do {
-        const frame = pending[to]!;
-        bytes += frame.bytes.length;
-        payloadBytes += frame.payloadLength;
-        to += 1;
-      } while (to < pending.length && bytes + pending[to]!.bytes.length <= CHUNK_BYTES);
-      const messages = to - from;
-      const chunk = messages === 1 ? pending[from]!.bytes : joinFrames(pending, from, to, bytes);
-      // From the end: whoever is cut while being written to leaves, and the last member, who has been served, takes the place.
-      for (let index = members.length - 1; index >= 0; index -= 1) {
-        members[index]!.deliver(chunk, messages, payloadBytes, nowMs);
-      }
-      from = to;
+  readonly #writeSlice = (): void => {
+    const { nowMs, soon, later } = this.#surroundings;
+    const startedMs = nowMs();
+    this.#write(startedMs + this.#settings.flushSliceMs);
+    this.#isScheduled = this.#queue.length > 0;
+    const tookMs = nowMs() - startedMs;
+    if (tookMs < UNPACED_MS || this.#settings.flushPacing === 0) {
+      if (this.#isScheduled) soon(this.#writeSlice);
+      return;
     }
-    pending.length = 0;
+    // What comes in during the wait is written after it, also when nothing is left now.
+    this.#isScheduled = true;
+    later(this.#afterPause, tookMs * this.#settings.flushPacing);
+  };
+
+  readonly #afterPause = (): void => {
+    if (this.#queue.length > 0) this.#writeSlice();
+    else this.#isScheduled = false;
+  };
+
+  /** Writes everything that waits, however long it takes. */
+  flush(): void {
+    this.#write(Number.POSITIVE_INFINITY);
   }
 
-  #createAudience(key: string, patterns: readonly string[]): Audience {
-    const audience: Audience = { key, patterns, members: [], pending: [], lastMessage: 0 };
+  #write(untilMs: number): void {
+    const { nowMs } = this.#surroundings;
+    const isTimeUp = (): boolean => nowMs() >= untilMs;
+    let written = 0;
+    while (this.#turn < this.#queue.length) {
+      const audience = this.#queue[this.#turn]!;
+      const done = audience.write(isTimeUp, nowMs());
+      if (done === undefined) break;
+      written += this.#settle(done, nowMs());
+      this.#turn += 1;
+      audience.isQueued = audience.hasMessages;
+      if (audience.isQueued) this.#queue.push(audience);
+      if (isTimeUp()) break;
+    }
+    if (this.#turn === this.#queue.length) {
+      this.#queue = [];
+      this.#turn = 0;
+    }
+    if (written > 0) this.#surroundings.recorder.fanoutBatch(written);
+  }
+
+  /** These messages have been written to one audience, or need not be. Answers how many have been to all. */
+  #settle(messages: readonly Fanout[], nowMs: number | undefined): number {
+    let finished = 0;
+    for (const message of messages) {
+      message.audiences -= 1;
+      if (message.audiences > 0) continue;
+      finished += 1;
+      this.#waitingBytes -= message.bytes.length;
+      if (nowMs !== undefined) this.#surroundings.recorder.fanoutDuration((nowMs - message.arrivedMs) / 1000);
+    }
+    this.#waitingCount -= finished;
+    if (finished > 0) this.#forgetFinished();
+    return finished;
+  }
+
+  #forgetFinished(): void {
+    while (this.#oldest < this.#waiting.length && this.#waiting[this.#oldest]!.audiences === 0)
+      this.#oldest += 1;
+    // Not at each message, for what is behind has to be moved.
+    if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#waiting.length) return;
+    this.#waiting.splice(0, this.#oldest);
+    this.#oldest = 0;
+  }
+
+  /** More waits than may: the oldest messages are dropped, until a tenth of the room is free again. */
+  #relieve(): void {
+    let bytes = this.#waitingBytes;
+    let arrivedMs = Number.NEGATIVE_INFINITY;
+    for (let index = this.#oldest; index < this.#waiting.length; index += 1) {
+      if (bytes <= this.#settings.pendingMax * RELIEF) break;
+      const message = this.#waiting[index]!;
+      if (message.audiences === 0 || message.isBeingWritten) continue;
+      bytes -= message.bytes.length;
+      arrivedMs = message.arrivedMs;
+    }
+    for (let index = this.#turn; index < this.#queue.length; index += 1) {
+      this.#settle(this.#queue[index]!.dropUpTo(arrivedMs), undefined);
+    }
+  }
+
+  #create(key: string, patterns: readonly string[]): Audience {
+    const audience = new Audience(key, patterns);
     this.#audiences.set(key, audience);
     for (const pattern of patterns) {
       this.#index.add(pattern, audience);
@@ -194,24 +256,8 @@ export class Hub {
     return audience;
   }
 
-  #leave(connection: Connection): void {
-    const audience = connection.membership as Audience | undefined;
-    if (audience === undefined) return;
-    if (connection.state !== 'closing') this.#flushAudience(audience);
-    // Delivering may have found the connection slow and taken it out already.
-    if (connection.membership === undefined) return;
-    const last = audience.members.pop()!;
-    if (last !== connection) {
-      audience.members[connection.membershipIndex] = last;
-      last.membershipIndex = connection.membershipIndex;
-    }
-    connection.membership = undefined;
-    connection.membershipIndex = -1;
-    if (audience.members.length === 0) this.#deleteAudience(audience);
-  }
-
-  #deleteAudience(audience: Audience): void {
-    audience.pending.length = 0;
+  #delete(audience: Audience): void {
+    // What was still to be written to it is settled when its turn comes.
     this.#audiences.delete(audience.key);
     for (const pattern of audience.patterns) {
       this.#index.remove(pattern, audience);
@@ -224,15 +270,4 @@ export class Hub {
       }
     }
   }
-}
-
-function joinFrames(frames: readonly Frame[], from: number, to: number, bytes: number): Buffer {
-  const joined = Buffer.allocUnsafe(bytes);
-  let offset = 0;
-  for (let index = from; index < to; index += 1) {
-    const frame = frames[index]!.bytes;
-    joined.set(frame, offset);
-    offset += frame.length;
-  }
-  return joined;
 }

@@ -9,7 +9,7 @@ import { type CloseReason, closeReasons } from './close-codes.ts';
 import { type GapReason, gapReasons, type MessageError, messageErrors } from './protocol.ts';
 
 /** Why a published message that matched a connection was not sent to it. */
-export const dropReasons = ['slow_consumer', 'closed'] as const;
+export const dropReasons = ['slow_consumer', 'conflated', 'closed', 'overload'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
 /** What one connection counts. Deliveries are published messages; messages are these and our own words. */
@@ -24,7 +24,9 @@ export class ConnectionCounts {
   /** Deliveries that wait for the kernel to take them. */
   queued = 0;
   droppedSlow = 0;
+  droppedConflated = 0;
   droppedClosed = 0;
+  droppedOverload = 0;
 }
 
 /** Bytes on the TCP connection, both ways. */
@@ -71,7 +73,9 @@ export function addCounts(total: ConnectionCounts, one: ConnectionCounts): void 
   total.delivered += one.delivered;
   total.queued += one.queued;
   total.droppedSlow += one.droppedSlow;
+  total.droppedConflated += one.droppedConflated;
   total.droppedClosed += one.droppedClosed;
+  total.droppedOverload += one.droppedOverload;
 }
 
 export function zeroes<Name extends string>(names: readonly Name[]): Record<Name, number> {

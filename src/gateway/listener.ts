@@ -7,7 +7,8 @@ import type { Socket } from 'node:net';
 import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type RejectionReason, rejectionAnswers } from './admission.ts';
 import type { CloseReason } from './close-codes.ts';
-import type { Peer, Wire } from './connection.ts';
+import type { Peer } from './connection.ts';
+import type { Wire } from './send-queue.ts';
 
 /** What the listener asks and tells the gateway. */
 export type ListenerEvents = {

@@ -10,11 +10,12 @@ export const messageErrors = [
   'bad_channel',
   'forbidden',
   'too_many_subscriptions',
+  'rate_limited',
 ] as const;
 export type MessageError = (typeof messageErrors)[number];
 
 /** Why a client may have missed something. */
-export const gapReasons = ['bus'] as const;
+export const gapReasons = ['bus', 'slow', 'overload'] as const;
 export type GapReason = (typeof gapReasons)[number];
 
 export type ClientMessage =

@@ -15,9 +15,10 @@ import {
   parseClientMessage,
   type ServerMessage,
 } from './protocol.ts';
+import { ReceiveBudget, type ReceiveLimits } from './receive-budget.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
-export type SessionRules = {
+export type SessionRules = ReceiveLimits & {
   capabilities: readonly string[];
   /** Patterns heard by a client that has never subscribed. */
   defaultChannels: readonly string[];
@@ -59,11 +60,15 @@ export function receive(
   isBinary: boolean,
   around: SessionSurroundings,
 ): void {
-  connection.received(data.length, around.nowMs());
+  const nowMs = around.nowMs();
+  connection.received(data.length, nowMs);
   around.recorder.messageSize(data.length, 'receive');
   // What was under way when a close began is counted, not answered.
   if (connection.state === 'closing') return;
   if (isBinary) return connection.close('protocol_error', 1003);
+  connection.receiveBudget ??= new ReceiveBudget(around.rules, nowMs);
+  const verdict = connection.receiveBudget.spend(nowMs);
+  if (verdict !== 'use') return refuseForRate(connection, verdict === 'close', around);
   const parsed = parseClientMessage(data.toString('utf8'));
   if ('error' in parsed) return refuse(connection, around, parsed.error, parsed.explanation);
   answer(connection, parsed.message, around);
@@ -142,6 +147,7 @@ function unsubscribe(connection: Connection, channels: readonly string[], around
   say(connection, around, { type: 'unsubscribed', channels });
 }
 
+/** A message that cannot be used: the client is told why, and after too many of them closed. */
 function refuse(
   connection: Connection,
   around: SessionSurroundings,
@@ -150,6 +156,15 @@ function refuse(
 ): void {
   around.ledger.messagesRejected[code] += 1;
   say(connection, around, { type: 'error', code, message });
+  if (!connection.receiveBudget!.spendBad(around.nowMs())) connection.close('policy');
+}
+
+function refuseForRate(connection: Connection, isLast: boolean, around: SessionSurroundings): void {
+  around.ledger.messagesRejected.rate_limited += 1;
+  const { receiveRate } = around.rules;
+  const message = `At most ${receiveRate} messages per second; the connection is closed if this goes on.`;
+  if (isLast) connection.close('policy');
+  else say(connection, around, { type: 'error', code: 'rate_limited', message });
 }
 
 /** Tells the client that it may have missed something; `null` where nobody can know how much. */

@@ -65,7 +65,7 @@ function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefine
 /** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */
 export function listen(
   server: Server,
-  at: { host: string; port: number },
+  at: { host: string; port: number; reusePort?: boolean },
   limits: HttpLimits = httpLimits,
 ): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {

@@ -10,6 +10,7 @@ import { busInstruments } from './catalogue/bus.ts';
 import { containerInstruments } from './catalogue/container.ts';
 import type { Attribute, ClosedSet, Declaration } from './catalogue/declaration.ts';
 import { gatewayInstruments } from './catalogue/gateway.ts';
+import { hostInstruments } from './catalogue/host.ts';
 import { httpInstruments } from './catalogue/http.ts';
 import { processInstruments } from './catalogue/process.ts';
 import { runtimeInstruments } from './catalogue/runtime.ts';
@@ -23,6 +24,7 @@ const byScope = {
   'tidegauge/process': processInstruments,
   'tidegauge/runtime': runtimeInstruments,
   'tidegauge/container': containerInstruments,
+  'tidegauge/host': hostInstruments,
   'tidegauge/telemetry': telemetryInstruments,
 } as const;
 
@@ -35,6 +37,7 @@ type Catalogue = typeof gatewayInstruments &
   typeof processInstruments &
   typeof runtimeInstruments &
   typeof containerInstruments &
+  typeof hostInstruments &
   typeof telemetryInstruments;
 
 export type InstrumentName = keyof Catalogue;

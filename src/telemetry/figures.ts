@@ -33,7 +33,7 @@ export type GatewayFigures = {
   subscriptions: number;
   channels: number;
   audiences: number;
-  flush: { pendingMessages: number; lagSeconds: number };
+  flush: { pendingMessages: number; lagSeconds: number; lagLimitSeconds: number };
   closesInProgress: number;
   drainRemaining: number;
   connectionLimit: number;
@@ -174,6 +174,26 @@ export type MemoryEvent = (typeof memoryEvents)[number];
 export const pressureResources = ['cpu', 'memory', 'io'] as const;
 export type PressureResource = (typeof pressureResources)[number];
 
+/** Of the machine, whoever uses it. */
+export type HostFigures = {
+  memoryLimitBytes?: number;
+  /** The two make up the limit. */
+  memoryBytes?: Record<MemoryState, number>;
+  /** Swap space; 0 and 0 where the machine has none. */
+  pagingBytes?: Record<PagingState, number>;
+  /** Seconds since the machine's start, of all CPUs together. */
+  cpuTime?: Partial<Record<HostCpuMode, number>>;
+  /** Those that are online. */
+  cpus?: number;
+};
+
+export const memoryStates = ['used', 'available'] as const;
+export type MemoryState = (typeof memoryStates)[number];
+export const pagingStates = ['used', 'free'] as const;
+export type PagingState = (typeof pagingStates)[number];
+export const hostCpuModes = ['user', 'system', 'nice', 'idle', 'iowait', 'interrupt', 'steal'] as const;
+export type HostCpuMode = (typeof hostCpuModes)[number];
+
 /**
  * What the platform sources offer to telemetry. Each function reads now, changes nothing and never throws;
  * what could not be read is left out of the answer and counted in `errors`.
@@ -182,6 +202,7 @@ export type PlatformFigures = {
   process(): ProcessFigures;
   runtime(): RuntimeFigures;
   container(): ContainerFigures | undefined;
+  host(): HostFigures;
   window(): WindowFigures;
   /** Reads that failed since the start, by source. */
   errors: Record<PlatformSource, number>;

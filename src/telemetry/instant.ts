@@ -14,6 +14,7 @@ import type {
   BusFigures,
   ContainerFigures,
   GatewayFigures,
+  HostFigures,
   HttpFigures,
   PlatformFigures,
   ProcessFigures,
@@ -36,6 +37,7 @@ type Parts = {
   process: ProcessFigures;
   runtime: RuntimeFigures;
   container: ContainerFigures | undefined;
+  host: HostFigures;
   window: WindowFigures;
   errors: Readonly<Record<ErrorSource, number>>;
 };
@@ -59,6 +61,7 @@ export function readInstant(sources: FigureSources, errors: ErrorCounts): Instan
   define(instant, errors, 'process', 'platform', () => platform.process());
   define(instant, errors, 'runtime', 'platform', () => platform.runtime());
   define(instant, errors, 'container', 'platform', () => platform.container());
+  define(instant, errors, 'host', 'platform', () => platform.host());
   define(instant, errors, 'window', 'platform', () => platform.window());
   // Last, so that what has just failed is in it.
   define(instant, errors, 'errors', 'platform', () => ({ ...errors, ...platform.errors }));

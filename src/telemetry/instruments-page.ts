@@ -5,15 +5,17 @@
 
 import type { Attribute, InstrumentKind, Stability } from './catalogue/declaration.ts';
 import { type Instrument, instruments, type Scope, scopes } from './catalogue.ts';
+import { type LegacyField, type LegacyFields, legacyDocuments } from './legacy-fields.ts';
 import { labelName, seriesName } from './metric-names.ts';
 
-const introduction = `<!-- Generated from src/telemetry/catalogue.ts by \`npm run generate\`; change it there. -->
+const introduction = `<!-- Generated from src/telemetry/catalogue.ts and legacy-fields.ts by \`npm run generate\`; change them there. -->
 
 # Instruments
 
 Every figure that Tidegauge has, by the part it belongs to. Each line under a name is the name of the series in
 Prometheus, the same whether it was scraped from \`/metrics\` or pushed by OTLP; a dot in an attribute becomes an
-underscore in a label. The JSON reports are rendered from the same instruments.
+underscore in a label. The JSON documents are rendered from the same instruments; the [last part](#the-json-documents)
+goes through their fields, and how they differ from those of the Go server whose clients they serve.
 
 - A **counter** only rises, from the start of the process. Look at its rate.
 - An **up-down counter** is an amount that can be summed over replicas. A **gauge** should not be summed.
@@ -35,8 +37,17 @@ const headings: Readonly<Record<Scope, string>> = {
   'tidegauge/process': 'The process',
   'tidegauge/runtime': 'V8 and the event loop',
   'tidegauge/container': 'The container',
+  'tidegauge/host': 'The machine',
   'tidegauge/telemetry': 'Telemetry itself',
 };
+
+const documentsIntroduction = `## The JSON documents
+
+Names and shapes are those of a server in Go, so that its clients go on to work; what a field means on V8 and Linux is
+said here. All numbers are unrounded, and \`mb\` is MiB. Totals count every connection since the start, the ended ones
+too, and never fall. A figure that the platform cannot tell reads 0, for the keys are promised with a number (the
+\`runtime\` part leaves such a key out). \`[]\` is each row of a list, \`*\` a name that is itself data.
+`;
 
 const kindNames: Readonly<Record<InstrumentKind, string>> = {
   counter: 'counter',
@@ -53,7 +64,8 @@ const guarantees: Readonly<Record<Stability, string>> = {
 };
 
 export function renderInstrumentsPage(): string {
-  return [introduction, ...scopes.map(renderScope)].join('\n');
+  const documents = Object.entries<LegacyFields>(legacyDocuments).map(renderDocument);
+  return [introduction, ...scopes.map(renderScope), documentsIntroduction, ...documents].join('\n');
 }
 
 function renderScope(scope: Scope): string {
@@ -80,6 +92,16 @@ function renderInstrument(instrument: Instrument): string {
       : [`- Bucket boundaries: ${instrument.boundaries.join(', ')}`]),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function renderDocument([path, fields]: [path: string, fields: LegacyFields]): string {
+  const rows = Object.entries(fields).map(renderField);
+  return `### ${path}\n\n| field | shows | comes from | in Go |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+}
+
+function renderField([key, { from, shows, original }]: [key: string, field: LegacyField]): string {
+  const source = typeof from === 'string' ? from : from.map(code).join(', ');
+  return `| ${code(key)} | ${shows} | ${source} | ${original} |`;
 }
 
 function renderUnit(unit: string): string {

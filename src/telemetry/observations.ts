@@ -146,6 +146,12 @@ export const observations: Observations = {
   }): Partial<Record<PressureResource, { some?: number; full?: number }>> | undefined =>
     container?.pressureSeconds,
 
+  'system.memory.usage': ({ host }) => host.memoryBytes,
+  'system.memory.limit': ({ host }) => host.memoryLimitBytes,
+  'system.paging.usage': ({ host }) => host.pagingBytes,
+  'system.cpu.time': ({ host }) => host.cpuTime,
+  'system.cpu.logical.count': ({ host }) => host.cpus,
+
   'tidegauge.telemetry.collection.errors': ({ errors }) => errors,
   'tidegauge.sampler.window.age': ({ window }) => window.age,
 };
@@ -172,6 +178,7 @@ function saturation({ gateway, runtime, container, window }: Instant): Observed<
     memory: Math.max(share(heapUsed, runtime.heapLimitBytes), shareOfContainer(container)),
     event_loop: share(window.eventLoopUtilization, 1),
     cpu: share(window.cpuUtilization.user + window.cpuUtilization.system, 1),
+    fanout: share(gateway.flush.lagSeconds, gateway.flush.lagLimitSeconds),
   };
 }
 

@@ -3,8 +3,9 @@
  * when the peer closes. It stands in for the ws library and net.Socket, with their documented behaviour: a
  * write is taken whole or waits, callbacks come in order, a failed write tells its callbacks so.
  */
-import type { Peer, Wire } from '../../src/gateway/connection.ts';
+import type { Peer } from '../../src/gateway/connection.ts';
 import type { PeerEvents } from '../../src/gateway/listener.ts';
+import type { Wire } from '../../src/gateway/send-queue.ts';
 
 type Waiting = { chunk: Uint8Array; taken: ((error?: Error | null) => void) | undefined };
 

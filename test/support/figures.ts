@@ -17,11 +17,15 @@ import {
   type GcType,
   gcTypes,
   goMemoryKinds,
+  type HostFigures,
   type HttpFigures,
+  hostCpuModes,
   memoryEvents,
   memoryKinds,
+  memoryStates,
   type PlatformSource,
   type ProcessFigures,
+  pagingStates,
   platformSources,
   type RuntimeFigures,
   resourceTypes,
@@ -37,6 +41,7 @@ export type HandMadeFigures = {
   process: ProcessFigures;
   runtime: RuntimeFigures;
   container: ContainerFigures | undefined;
+  host: HostFigures;
   window: WindowFigures;
   errors: Record<PlatformSource, number>;
 };
@@ -64,6 +69,7 @@ export function handMadeFigures(): HandMadeFigures {
     process: processFigures(),
     runtime: runtimeFigures(),
     container: containerFigures(),
+    host: hostFigures(),
     window: {
       closedAtMs: 1_000,
       age: 0.5,
@@ -85,6 +91,7 @@ export function sourcesOf(figures: HandMadeFigures): FigureSources {
       process: () => figures.process,
       runtime: () => figures.runtime,
       container: () => figures.container,
+      host: () => figures.host,
       window: () => figures.window,
       errors: figures.errors,
     },
@@ -112,7 +119,7 @@ function gatewayFigures(): GatewayFigures {
     subscriptions: 0,
     channels: 0,
     audiences: 0,
-    flush: { pendingMessages: 0, lagSeconds: 0 },
+    flush: { pendingMessages: 0, lagSeconds: 0, lagLimitSeconds: 1 },
     closesInProgress: 0,
     drainRemaining: 0,
     connectionLimit: 1_000,
@@ -179,5 +186,15 @@ function containerFigures(): ContainerFigures {
       memory: { some: 0, full: 0 },
       io: { some: 0, full: 0 },
     },
+  };
+}
+
+function hostFigures(): HostFigures {
+  return {
+    memoryLimitBytes: 8e9,
+    memoryBytes: { ...zeroes(memoryStates), used: 3e9, available: 5e9 },
+    pagingBytes: zeroes(pagingStates),
+    cpuTime: zeroes(hostCpuModes),
+    cpus: 2,
   };
 }

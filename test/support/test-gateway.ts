@@ -12,7 +12,9 @@ export type TestGateway = {
   /** Channels that somebody listens to now. */
   wanted: Set<string>;
   clock: { nowMs: number; pass(ms: number): void };
-  /** Ends this turn of the event loop. */
+  /** Milliseconds of the pauses that were asked for. */
+  pauses: number[];
+  /** Ends this turn of the event loop, and a pause. */
   turn(): void;
   connect(room?: number): FakeClient;
   figures(): GatewayFigures;
@@ -42,6 +44,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
   ) as unknown as GatewayRecorder;
   const wanted = new Set<string>();
   const soon: (() => void)[] = [];
+  const pauses: number[] = [];
   let nonces = 0;
   const gateway = new Gateway(
     {
@@ -52,11 +55,19 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       allowedChannels: ['public.>', 'private.*'],
       subscriptionsMax: 4,
       messageSizeMax: 16_384,
+      slowPolicy: 'disconnect',
       bufferedMax: 2_048,
       bufferedAgeMaxMs: 10_000,
       pingIntervalMs: 25_000,
       pongTimeoutMs: 10_000,
       remoteAddr: 'full',
+      receiveRate: 50,
+      receiveBurst: 100,
+      badMessagesMax: 10,
+      flushSliceMs: 8,
+      flushPacing: 0.5,
+      pendingMax: 2 ** 20,
+      fanoutLagMaxMs: 1_000,
       connectionLimit: 1_000,
       ...overrides,
     },
@@ -70,6 +81,10 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
         return String(nonces);
       },
       soon: (run) => void soon.push(run),
+      later: (run, ms) => {
+        pauses.push(ms);
+        soon.push(run);
+      },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
     },
@@ -78,6 +93,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
     gateway,
     recorded,
     wanted,
+    pauses,
     clock,
     turn: () => {
       for (const run of soon.splice(0)) run();

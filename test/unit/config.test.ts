@@ -77,7 +77,7 @@ describe('settings', () => {
 
   test('that do not exist are refused, and the nearest is suggested', () => {
     assert.match(faultsOf({ TIDEGAUGE_PING_INTERVALL: '5s' })[0]!, /did you mean TIDEGAUGE_PING_INTERVAL\?$/);
-    assert.match(faultsOf({ TIDEGAUGE_SLOW_POLICY: 'drop' })[0]!, /^TIDEGAUGE_SLOW_POLICY is not a setting/);
+    assert.match(faultsOf({ TIDEGAUGE_JWT_SECRET: 'x' })[0]!, /^TIDEGAUGE_JWT_SECRET is not a setting/);
   });
 
   test('let pass what Kubernetes injects for a Service named tidegauge', () => {

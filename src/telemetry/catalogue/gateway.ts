@@ -10,7 +10,7 @@ import type { Declarations } from './declaration.ts';
 export const directions = ['receive', 'transmit'] as const;
 export const ioLayers = ['payload', 'wire'] as const;
 export const connectionStates = ['open', 'congested', 'closing'] as const;
-export const saturableResources = ['connections', 'memory', 'event_loop', 'cpu'] as const;
+export const saturableResources = ['connections', 'memory', 'event_loop', 'cpu', 'fanout'] as const;
 
 const deliveries = { kind: 'counter', unit: '{message}', stability: 'ours' } as const;
 const shortSeconds = [
@@ -225,7 +225,7 @@ export const gatewayInstruments = {
     ...deliveries,
     attributes: [['tidegauge.drop.reason', dropReasons]],
     counts:
-      'Deliveries that will not happen: cut as a slow consumer, or still queued when the connection ended.',
+      'Deliveries that will not happen: the client was too slow (slow_consumer), a newer message of the subject took the place (conflated), still queued when the connection ended (closed), or more came than can be sent (overload).',
     not: 'Silent: the client was closed, or got a gap message.',
     source: 'connections and ledger',
     question: 'What is lost, and why?',
@@ -282,7 +282,7 @@ export const gatewayInstruments = {
     unit: '{message}',
     stability: 'ours',
     boundaries: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-    counts: 'Messages written together in one flush.',
+    counts: 'Messages of which one slice of a flush wrote the last delivery.',
     not: 'A fault when it grows: under load the batch grows by itself, and saves work.',
     source: 'the hub',
     question: 'How hard does the load press?',
@@ -337,7 +337,7 @@ export const gatewayInstruments = {
     kind: 'upDownCounter',
     unit: '{message}',
     stability: 'ours',
-    counts: 'Messages taken from the bus that wait for the next flush.',
+    counts: 'Messages taken from the bus that have not been written to all of their listeners.',
     not: 'Deliveries in the queues of slow clients.',
     source: 'the hub',
     question: 'Does the gateway keep up with the bus?',
@@ -346,7 +346,8 @@ export const gatewayInstruments = {
     kind: 'gauge',
     unit: 's',
     stability: 'ours',
-    counts: 'Age of the oldest message that waits for the flush; 0 when none does.',
+    counts:
+      'Age of the oldest message that has not been written to all of its listeners; 0 when there is none.',
     not: 'Latency to the client.',
     source: 'the hub',
     question: 'How far behind is the fan-out?',
@@ -386,7 +387,7 @@ export const gatewayInstruments = {
     stability: 'ours',
     attributes: [['tidegauge.resource', saturableResources]],
     counts:
-      'How full each resource is, from 0 to 1: connections of their limit, memory of the nearest limit (heap or container), event loop and CPU over the last window.',
+      'How full each resource is, from 0 to 1: connections of their limit, memory of the nearest limit (heap or container), event loop and CPU over the last window, fan-out lag of its bound.',
     not: 'A forecast. Scale on the largest of them.',
     source: 'figures of the same collection',
     question: 'Do we need another replica, and for want of what?',

@@ -34,7 +34,8 @@ const loopDelay = {
   unit: 's',
   stability: 'development',
   not: 'The time a message waits: it is how late the loop came round. A window without a sample reads 0.',
-  source: 'monitorEventLoopDelay with one sample per turn; the sampler closes the window',
+  source:
+    'the worse of two histograms with a sample per turn of the loop: how late timers fired (monitorEventLoopDelay), and for how long the work of one turn kept all else waiting; the sampler closes the window',
 } as const;
 
 export const runtimeInstruments = {

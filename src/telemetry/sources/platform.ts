@@ -2,7 +2,7 @@
  * All that the platform tells about this process, put together: each part read now, at once, and never throwing.
  * A figure that a source cannot give is absent, and the failure counted under the source's name. On other
  * systems than Linux, /proc and control groups are not asked, and no error is made of it. Holds nothing global: several
- * live side by side. The four parts together cost about 120 us at any number of connections (on Linux before 6.2 the
+ * live side by side. The five parts together cost about 140 us at any number of connections (on Linux before 6.2 the
  * count of descriptors comes from a listing of 0.8 us each, seldom).
  */
 import { availableParallelism } from 'node:os';
@@ -12,6 +12,7 @@ import { createSampler, type SamplerOptions } from '../sampler.ts';
 import { createEventLoop } from './event-loop.ts';
 import { createPlatformFiles, type PlatformFiles } from './files.ts';
 import { createGcPauses } from './gc.ts';
+import { createHost, readOtherHost } from './host.ts';
 import { createLinux } from './linux.ts';
 import type { Status } from './procfs.ts';
 import { countResources, goMemory, readHeap } from './v8.ts';
@@ -57,6 +58,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   }
 
   const linux = system === 'linux' ? createLinux(files, nowMs, onError) : undefined;
+  const host = linux === undefined ? () => readOtherHost(system) : createHost(files, () => onError('procfs'));
   const gc = createGcPauses();
   const eventLoop = createEventLoop();
   const readUsage = steady('procfs', () => process.resourceUsage());
@@ -131,6 +133,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       };
     },
     container: () => linux?.container(),
+    host,
     window: () => sampler.window(),
     start() {
       files.keep();

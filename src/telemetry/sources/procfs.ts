@@ -157,7 +157,8 @@ function field(text: string, name: string): string | undefined {
   return end === -1 ? undefined : text.slice(start + name.length + 1, end).trim();
 }
 
-function kilobytes(text: string, name: string): number | undefined {
+/** A line of /proc/self/status or /proc/meminfo in bytes; undefined when it is not there, or not in kB. */
+export function kilobytes(text: string, name: string): number | undefined {
   const value = field(text, name);
   const kilo = value?.endsWith(' kB') ? count(value.slice(0, -3)) : undefined;
   return kilo === undefined ? undefined : kilo * 1024;

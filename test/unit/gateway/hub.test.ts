@@ -129,5 +129,6 @@ test('bad channels are answered, and nothing changes', () => {
     bad_channel: 2,
     forbidden: 2,
     too_many_subscriptions: 1,
+    rate_limited: 0,
   });
 });

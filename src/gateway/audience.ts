@@ -1,0 +1,178 @@
+/**
+ * An audience: all connections with the same set of patterns, and the messages that they are still to be sent.
+ *
+ * Messages are numbered in the order of arrival. Each member knows the number of the next message that it needs,
+ * so who joins or leaves while messages wait, or in the midst of writing them, costs nobody else anything: a new
+ * member begins behind what waits, and one that leaves is sent its own rest first. Writing can stop after any
+ * member and go on later. The usual member needs everything that is written, and shares one buffer with the rest.
+ */
+import type { Connection } from './connection.ts';
+import { type Fanout, joinFrames } from './fanout.ts';
+
+/** What is written to the socket at once is about this large, so that what the kernel leaves is known in small steps. */
+const CHUNK_BYTES = 64 * 1024;
+/** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
+const ROUND_CHUNKS = 16;
+/** Members between two looks at the clock. */
+const MEMBERS_PER_LOOK = 8;
+
+/** Messages [from, to) as one buffer of whole frames. */
+export type Batch = {
+  from: number;
+  to: number;
+  bytes: Buffer;
+  payloadBytes: number;
+  messages: readonly Fanout[];
+};
+
+export class Audience {
+  readonly key: string;
+  readonly patterns: readonly string[];
+  readonly members: Connection[] = [];
+  /** The hub's number of the last message put on the list: one that matches by several patterns is put there once. */
+  lastMatch = 0;
+  /** Whether the hub has it on its list of those with something to write. */
+  isQueued = false;
+  /** Messages that wait or are being written, and the number of the first. */
+  #messages: Fanout[] = [];
+  #base = 0;
+  /** What is being written, and how many members may still need it: those before this index. */
+  #batches: Batch[] = [];
+  #roundEnd = 0;
+  #unserved = 0;
+
+  constructor(key: string, patterns: readonly string[]) {
+    this.key = key;
+    this.patterns = patterns;
+  }
+
+  get hasMessages(): boolean {
+    return this.#messages.length > 0;
+  }
+
+  add(message: Fanout): void {
+    message.audiences += 1;
+    this.#messages.push(message);
+  }
+
+  join(connection: Connection): void {
+    connection.membership = this;
+    connection.membershipIndex = this.members.length;
+    connection.nextMessage = this.#base + this.#messages.length;
+    this.members.push(connection);
+  }
+
+  /** Takes a member out, after sending it what came before, if it still may be sent anything. */
+  leave(connection: Connection, nowMs: number): void {
+    if (connection.state !== 'closing') {
+      this.#deliverTo(connection, this.#base + this.#messages.length, nowMs);
+      // Delivering may have found it slow, which took it out already.
+      if (connection.membership !== this) return;
+    }
+    const last = this.members.pop()!;
+    if (last !== connection) {
+      this.members[connection.membershipIndex] = last;
+      last.membershipIndex = connection.membershipIndex;
+    }
+    connection.membership = undefined;
+    connection.membershipIndex = -1;
+  }
+
+  /**
+   * Writes what waits, member by member, until everybody has it or the time is up. Answers with the messages that
+   * have now been written to all members; undefined when it is to be called again for the rest.
+   */
+  write(isTimeUp: () => boolean, nowMs: number): readonly Fanout[] | undefined {
+    if (this.#unserved === 0) this.#beginRound();
+    let untilLook = MEMBERS_PER_LOOK;
+    while (this.#unserved > 0) {
+      this.#unserved -= 1;
+      // Members may have left meanwhile. The place of one that has is taken by the last, who needs nothing more.
+      const member = this.members[this.#unserved];
+      if (member !== undefined) this.#deliverTo(member, this.#roundEnd, nowMs);
+      untilLook -= 1;
+      if (untilLook > 0 || this.#unserved === 0) continue;
+      untilLook = MEMBERS_PER_LOOK;
+      if (isTimeUp()) return undefined;
+    }
+    return this.#endRound();
+  }
+
+  /**
+   * Drops the messages that arrived up to then and are not being written yet, and counts for each member how many
+   * it misses. Those behind them move up in number. Answers with what was dropped.
+   */
+  dropUpTo(arrivedMs: number): readonly Fanout[] {
+    const from = this.#unserved > 0 ? this.#roundEnd : this.#base;
+    const first = from - this.#base;
+    let count = 0;
+    while (first + count < this.#messages.length && this.#messages[first + count]!.arrivedMs <= arrivedMs)
+      count += 1;
+    if (count === 0) return [];
+    const to = from + count;
+    for (const member of this.members) {
+      if (member.nextMessage >= to) {
+        member.nextMessage -= count;
+      } else {
+        member.miss(to - Math.max(from, member.nextMessage));
+        member.nextMessage = Math.min(from, member.nextMessage);
+      }
+    }
+    return this.#messages.splice(first, count);
+  }
+
+  #beginRound(): void {
+    this.#unserved = this.members.length;
+    let from = 0;
+    while (from < this.#messages.length && this.#batches.length < ROUND_CHUNKS) {
+      const to = chunkEnd(this.#messages, from);
+      this.#batches.push(this.#batch(this.#base + from, this.#base + to));
+      from = to;
+    }
+    this.#roundEnd = this.#base + from;
+    for (let index = 0; index < from; index += 1) this.#messages[index]!.isBeingWritten = true;
+  }
+
+  #endRound(): readonly Fanout[] {
+    this.#batches = [];
+    const written = this.#messages.splice(0, this.#roundEnd - this.#base);
+    this.#base = this.#roundEnd;
+    for (const message of written) message.isBeingWritten = false;
+    return written;
+  }
+
+  /** Sends a member what it needs before number `end`, in the batches of the round where it needs all of one. */
+  #deliverTo(member: Connection, end: number, nowMs: number): void {
+    for (const batch of this.#batches) {
+      if (member.membership !== this) return;
+      if (batch.to > end || member.nextMessage >= batch.to) continue;
+      const own = member.nextMessage === batch.from ? batch : this.#batch(member.nextMessage, batch.to);
+      member.nextMessage = batch.to;
+      member.deliver(own, nowMs);
+    }
+    while (member.membership === this && member.nextMessage < end) {
+      const from = member.nextMessage - this.#base;
+      const batch = this.#batch(member.nextMessage, this.#base + chunkEnd(this.#messages, from));
+      member.nextMessage = batch.to;
+      member.deliver(batch, nowMs);
+    }
+  }
+
+  #batch(from: number, to: number): Batch {
+    const messages = this.#messages.slice(from - this.#base, to - this.#base);
+    let payloadBytes = 0;
+    for (const message of messages) payloadBytes += message.payloadLength;
+    return { from, to, messages, payloadBytes, bytes: joinFrames(messages) };
+  }
+}
+
+/** The index behind the last message that still fits into a chunk beginning at `from`: one at least. */
+function chunkEnd(messages: readonly Fanout[], from: number): number {
+  let bytes = messages[from]!.bytes.length;
+  let to = from + 1;
+  while (to < messages.length && bytes + messages[to]!.bytes.length <= CHUNK_BYTES) {
+    bytes += messages[to]!.bytes.length;
+    to += 1;
+  }
+  return to;
+}

@@ -1,0 +1,56 @@
+/**
+ * What a client may still send us: a bucket of tokens that fills at a steady rate, and a budget of messages that
+ * we could not use. Made with a client's first message, so those who only listen cost nothing.
+ */
+
+export type ReceiveLimits = {
+  /** Messages per second, and how many may come at once. */
+  receiveRate: number;
+  receiveBurst: number;
+  /** Unusable messages in a minute before the connection is closed. */
+  badMessagesMax: number;
+};
+
+const BAD_MESSAGES_WINDOW_MS = 60_000;
+
+export class ReceiveBudget {
+  readonly #limits: ReceiveLimits;
+  #tokens: number;
+  #filledAtMs: number;
+  #isWarned = false;
+  #bad = 0;
+  #badSinceMs: number;
+
+  constructor(limits: ReceiveLimits, nowMs: number) {
+    this.#limits = limits;
+    this.#tokens = limits.receiveBurst;
+    this.#filledAtMs = nowMs;
+    this.#badSinceMs = nowMs;
+  }
+
+  /** One message has come: to be used, to be refused with a warning, or the last straw. */
+  spend(nowMs: number): 'use' | 'warn' | 'close' {
+    const { receiveRate, receiveBurst } = this.#limits;
+    const earned = ((nowMs - this.#filledAtMs) / 1000) * receiveRate;
+    this.#tokens = Math.min(receiveBurst, this.#tokens + earned);
+    this.#filledAtMs = nowMs;
+    if (this.#tokens >= receiveBurst) this.#isWarned = false;
+    if (this.#tokens >= 1) {
+      this.#tokens -= 1;
+      return 'use';
+    }
+    if (this.#isWarned) return 'close';
+    this.#isWarned = true;
+    return 'warn';
+  }
+
+  /** A message could not be used. False when that was one too many. */
+  spendBad(nowMs: number): boolean {
+    if (nowMs - this.#badSinceMs >= BAD_MESSAGES_WINDOW_MS) {
+      this.#badSinceMs = nowMs;
+      this.#bad = 0;
+    }
+    this.#bad += 1;
+    return this.#bad <= this.#limits.badMessagesMax;
+  }
+}

@@ -1,0 +1,173 @@
+/** Slices, pacing and overload of the flush, on an injected clock that passes with each write. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FakeClient } from '../../support/fake-client.ts';
+import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
+
+/** Clients of which each write takes a millisecond. */
+function connectMany(given: TestGateway, count: number): FakeClient[] {
+  return Array.from({ length: count }, () => {
+    const client = given.connect();
+    const write = client.write.bind(client);
+    client.write = (chunk, taken) => {
+      given.clock.pass(1);
+      return write(chunk, taken);
+    };
+    return client;
+  });
+}
+
+const heardCount = (clients: FakeClient[], text: string): number =>
+  clients.filter((client) => client.received().includes(text)).length;
+
+test('a flush stops after its slice, and waits for a share of it before the next', () => {
+  const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
+  const clients = connectMany(given, 40);
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  const heard: number[] = [];
+  while (given.figures().flush.pendingMessages > 0) {
+    given.turn();
+    heard.push(heardCount(clients, 'm'));
+  }
+  assert.deepEqual(heard, [8, 16, 24, 32, 40]);
+  assert.deepEqual(given.pauses, [4, 4, 4, 4, 4]);
+  assert.deepEqual(given.recorded.fanoutBatch, [[1]]);
+});
+
+test('what comes during the pause is written after it, in one batch', () => {
+  const given = createTestGateway({ flushSliceMs: 100, flushPacing: 0.5 });
+  const [client] = connectMany(given, 4);
+  given.gateway.hub.publish('public.a', Buffer.from('1'));
+  given.turn();
+  for (const text of ['2', '3']) given.gateway.hub.publish('public.a', Buffer.from(text));
+  assert.deepEqual(client!.received().slice(1), ['1']);
+  given.turn();
+  assert.deepEqual(client!.received().slice(1), ['1', '2', '3']);
+});
+
+test('a short flush is followed by no pause, and without pacing there is none', () => {
+  const short = createTestGateway({ flushPacing: 0.5 });
+  short.connect();
+  const unpaced = createTestGateway({ flushPacing: 0 });
+  connectMany(unpaced, 20);
+  for (const given of [short, unpaced]) {
+    given.gateway.hub.publish('public.a', Buffer.from('m'));
+    for (let turn = 0; turn < 5; turn += 1) given.turn();
+    assert.deepEqual(given.pauses, []);
+    assert.equal(given.figures().flush.pendingMessages, 0);
+  }
+});
+
+test('joining or leaving in the midst of a flush changes nothing for the others', () => {
+  const given = createTestGateway({ flushSliceMs: 8 });
+  const clients = connectMany(given, 24);
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  given.turn();
+  const late = given.connect();
+  // One that has been served, and one that has not: it is sent its part before it goes elsewhere.
+  clients.at(-1)!.send('{"type":"subscribe","channels":["public.b"]}');
+  clients[0]!.send('{"type":"subscribe","channels":["public.b"]}');
+  clients[1]!.end(1006);
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.equal(heardCount(clients, 'm'), 23);
+  for (const client of clients) assert.ok(client.received().filter((text) => text === 'm').length <= 1);
+  assert.ok(!late.received().includes('m'));
+  const first = clients[0]!.received();
+  assert.ok(first.indexOf('m') < first.findIndex((text) => text.includes('subscribed')));
+  assert.equal(given.figures().deliveries.matched, 23);
+});
+
+test('when more waits than may, the oldest is dropped and each client is told how much', () => {
+  const given = createTestGateway({ pendingMax: 1_000 });
+  const [client, other] = [given.connect(), given.connect()];
+  other.send('{"type":"subscribe","channels":["public.b"]}');
+  for (let sent = 0; sent < 10; sent += 1) {
+    given.gateway.hub.publish('public.a', Buffer.from(`${sent} ${'x'.repeat(196)}`));
+    given.clock.pass(1);
+  }
+  assert.ok(given.figures().flush.pendingMessages <= 4);
+  given.turn();
+  const [gap, ...rest] = client.received().slice(1);
+  const { dropped } = JSON.parse(gap!) as { dropped: number };
+  assert.equal(dropped + rest.length, 10);
+  assert.deepEqual(
+    rest.map((text) => text.split(' ')[0]),
+    ['6', '7', '8', '9'].slice(4 - rest.length),
+  );
+  assert.equal(given.figures().deliveries.dropped.overload, dropped);
+  assert.equal(given.figures().gaps.overload, 1);
+  assert.ok(
+    !other.received().some((text) => text.includes('gap')),
+    'a client that missed nothing is told nothing',
+  );
+  assert.equal(given.figures().ledgerDrift, 0);
+});
+
+test('a drop in the midst of a flush counts for each member what it misses, and no more', () => {
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  const clients = connectMany(given, 24);
+  const say = (number: number): void => {
+    given.gateway.hub.publish('public.a', Buffer.from(`${number} ${'x'.repeat(196)}`));
+    given.clock.pass(1);
+  };
+  say(1);
+  given.turn();
+  // The first is under way. Two more come, then somebody joins, then so many that the oldest waiting ones go.
+  say(2);
+  say(3);
+  const [late] = connectMany(given, 1);
+  for (let number = 4; number <= 9; number += 1) say(number);
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  const numbers = (client: FakeClient): number[] =>
+    client
+      .received()
+      .slice(1)
+      .filter((text) => !text.startsWith('{'))
+      .map((text) => Number(text.split(' ')[0]));
+  const missed = (client: FakeClient): number =>
+    client
+      .received()
+      .filter((text) => text.startsWith('{"type":"gap"'))
+      .reduce((sum, text) => sum + (JSON.parse(text) as { dropped: number }).dropped, 0);
+  for (const client of clients) {
+    assert.equal(numbers(client)[0], 1);
+    assert.equal(numbers(client).length + missed(client), 9);
+    assert.deepEqual(numbers(client).slice(1), numbers(late!));
+  }
+  assert.equal(numbers(late!).length + missed(late!), 6);
+  assert.equal(given.figures().ledgerDrift, 0);
+});
+
+test('a late member is not passed over when what it never needed is dropped', () => {
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  connectMany(given, 24);
+  const say = (number: number): void => {
+    given.gateway.hub.publish('public.a', Buffer.from(`${number} ${'x'.repeat(196)}`));
+    given.clock.pass(1);
+  };
+  say(1);
+  given.turn();
+  for (const number of [2, 3, 4]) say(number);
+  const [late] = connectMany(given, 1);
+  say(5);
+  given.clock.pass(1);
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.deepEqual(
+    late!
+      .received()
+      .slice(1)
+      .map((text) => text.split(' ')[0]),
+    ['5'],
+  );
+  assert.ok(given.figures().deliveries.dropped.overload > 0);
+});
+
+test('the lag is the age of the oldest message that somebody still waits for', () => {
+  const given = createTestGateway({ flushSliceMs: 8 });
+  connectMany(given, 24);
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  given.turn();
+  assert.equal(given.figures().flush.lagSeconds, 0.008);
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.equal(given.figures().flush.lagSeconds, 0);
+});
