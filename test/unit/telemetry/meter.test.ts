@@ -176,11 +176,15 @@ test('saturation is the share of each limit, from 0 to 1', async () => {
   };
   figures.gateway.active = 250;
   figures.window.cpuUtilization = { user: 0.5, system: 0.25 };
-  assert.deepEqual(await saturation(), { connections: 0.25, memory: 0.5, event_loop: 0.5, cpu: 0.75 });
+  figures.gateway.flush.lagSeconds = 0.1;
+  const some = { connections: 0.25, memory: 0.5, event_loop: 0.5, cpu: 0.75, fanout: 0.1 };
+  assert.deepEqual(await saturation(), some);
   figures.gateway.active = 1_200;
   figures.window.cpuUtilization = { user: 1.5, system: 0.25 };
   figures.runtime.heapLimitBytes = 20_000;
-  assert.deepEqual(await saturation(), { connections: 1, memory: 0.7, event_loop: 0.5, cpu: 1 });
+  figures.gateway.flush.lagSeconds = 5;
+  const full = { connections: 1, memory: 0.7, event_loop: 0.5, cpu: 1, fanout: 1 };
+  assert.deepEqual(await saturation(), full);
   figures.container = undefined;
   figures.runtime.heapLimitBytes = 56_000;
   assert.equal((await saturation()).memory, 0.25);
