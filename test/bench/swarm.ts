@@ -115,8 +115,11 @@ export class Swarm {
       // False stops the reading, for good.
       callback: (length: number): boolean => this.#onRead(client, length),
     };
-    const localAddress = `127.0.0.${1 + Math.floor(index / CONNECTIONS_PER_ADDRESS)}`;
-    const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true, onread });
+    // An address of our own only where one has not ports enough: choosing a port before the peer is known is slow in
+    // the kernel while the ports of earlier runs linger.
+    const address = Math.floor(index / CONNECTIONS_PER_ADDRESS);
+    const from = address === 0 ? {} : { localAddress: `127.0.0.${1 + address}` };
+    const socket = connect({ port, host: '127.0.0.1', ...from, noDelay: true, onread });
     const client = new Client(index, isSlow, greetings + (channels ? 1 : 0), socket);
     this.clients.push(client);
     return new Promise((resolve, reject) => {
