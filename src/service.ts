@@ -22,6 +22,7 @@ import { createHttpServer, listen } from './http/server.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
+import type { PlatformFiles } from './telemetry/sources/files.ts';
 import { createPlatform, type Platform } from './telemetry/sources/platform.ts';
 
 /** The part of a pino logger that is used. */
@@ -36,6 +37,8 @@ export type ServiceOptions = {
   settings: Settings;
   telemetry: Telemetry;
   log: Log;
+  /** What the figures of the platform are read from, if not from the machine itself. */
+  platformFiles?: PlatformFiles;
 };
 
 /** Where it listens. Without ADMIN_PORT both are the same. */
@@ -62,13 +65,16 @@ export class Service {
   #busGaps = 0;
   #roundTripTimer: NodeJS.Timeout | undefined;
 
-  constructor({ settings, telemetry, log }: ServiceOptions) {
+  constructor({ settings, telemetry, log, platformFiles }: ServiceOptions) {
     this.#settings = settings;
     this.#telemetry = telemetry;
     this.#log = log;
     this.#http = { figures: { activeRequests: 0 }, servers: [] };
     this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
-    this.#platform = createPlatform({ sampleIntervalMs: settings.sampleIntervalMs });
+    this.#platform = createPlatform({
+      sampleIntervalMs: settings.sampleIntervalMs,
+      ...(platformFiles && { files: platformFiles }),
+    });
     this.#connectionLimit = connectionLimit(
       settings.connectionsMax,
       this.#platform.process().fileDescriptorLimit,

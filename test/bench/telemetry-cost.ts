@@ -4,8 +4,8 @@
  * - one collection, by each reader and by all at once, with all three readers on (JSON, Prometheus, OTLP): its time and
  *   what it allocates. Measured inside a gateway process; its clients are real sockets of another process;
  * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes against one with a
- *   no-op in telemetry's place whose sampler rests, both idle with as many clients and over the same time, by the
- *   scheduler's own account, which the kernel keeps in nanoseconds.
+ *   no-op in telemetry's place whose sampler rests, each idle with as many clients, by the scheduler's own account, which
+ *   the kernel keeps in nanoseconds.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
@@ -16,14 +16,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { getHeapStatistics } from 'node:v8';
 import type { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { pino } from 'pino';
 import { parseSettings } from '../../src/config.ts';
 import { Service } from '../../src/service.ts';
 import { startTelemetry } from '../../src/telemetry/sdk.ts';
-import { type Child, createTempFolder, startChild } from '../support/child.ts';
-import { until } from '../support/until.ts';
+import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
 import { ask } from './gateway-figures.ts';
 import { startOtlpSink } from './otlp-sink.ts';
 import { quantile } from './statistics.ts';
@@ -31,9 +29,7 @@ import { quantile } from './statistics.ts';
 type Cost = { p50Ms: number; p99Ms: number; maxMs: number; allocatedKiB: number };
 const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once'] as const;
 type Collections = Record<(typeof collectors)[number], Cost>;
-/** Shares of a core. */
-type Idle = { seconds: number; scrapes: number; withTelemetry: number; without: number };
-export type TelemetryCost = { connections: number; collections: Collections; idle: Idle };
+type Idle = { seconds: number; scrapes: number; share: number };
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
 const WARM_UP = 60;
@@ -45,6 +41,7 @@ const SCRAPE_INTERVAL_MS = 5_000;
 const SETTLE_MS = 10_000;
 const START_LIMIT_MS = 20_000;
 const DIAL_LIMIT_MS = 120_000;
+const END_PAUSE_MS = 1_000;
 
 const idleEnv = { PORT: '0', TIDEGAUGE_PING_INTERVAL: '1h', TIDEGAUGE_LOG_LEVEL: 'info' };
 const file = (name: string): string => join(import.meta.dirname, name);
@@ -59,37 +56,32 @@ async function measureInside(connections: number): Promise<void> {
   await service.start();
   while (service.gateway.connections.size < connections) await wait(100);
   await wait(SETTLE_MS);
-  const json = (): Promise<unknown> => telemetry.snapshot.collect();
+  const json = () => telemetry.snapshot.collect();
+  // Asked of V8 by two in one process, each would count what the other's questions add; so telemetry itself is asked.
+  const allocated = async () => (await json()).value('tidegauge.v8.memory.allocated') ?? Number.NaN;
   const scrape = (): Promise<unknown> => telemetry.scrape(undefined);
   const otlp = (): Promise<unknown> => (telemetry.meterProvider as MeterProvider).forceFlush();
   const collections: Collections = {
-    JSON: await cost(json),
-    scrape: await cost(scrape),
-    OTLP: await cost(otlp),
-    'all three at once': await cost(() => Promise.all([json(), scrape(), otlp()])),
+    JSON: await cost(json, allocated),
+    scrape: await cost(scrape, allocated),
+    OTLP: await cost(otlp, allocated),
+    'all three at once': await cost(() => Promise.all([json(), scrape(), otlp()]), allocated),
   };
   if (service.gateway.connections.size !== connections) throw new Error('not all clients stayed');
   log.info({ collections }, 'measured');
 }
 
-/** Bytes allocated on the heap since the start; a figure of V8 that the types do not have yet. */
-function allocatedBytes(): number {
-  return (getHeapStatistics() as unknown as { total_allocated_bytes: number }).total_allocated_bytes;
-}
-
-async function cost(collect: () => Promise<unknown>): Promise<Cost> {
+async function cost(collect: () => Promise<unknown>, allocatedBytes: () => Promise<number>): Promise<Cost> {
   const tookMs: number[] = [];
-  let allocated = 0;
+  let before = 0;
   for (let round = -WARM_UP; round < ROUNDS; round += 1) {
+    if (round === 0) before = await allocatedBytes();
     await wait(PAUSE_MS);
-    const before = allocatedBytes();
     const startMs = performance.now();
     await collect();
-    const endMs = performance.now();
-    if (round < 0) continue;
-    tookMs.push(endMs - startMs);
-    allocated += allocatedBytes() - before;
+    if (round >= 0) tookMs.push(performance.now() - startMs);
   }
+  const allocated = (await allocatedBytes()) - before;
   return {
     p50Ms: quantile(tookMs, 0.5),
     p99Ms: quantile(tookMs, 0.99),
@@ -120,12 +112,13 @@ async function startGateway(
 ): Promise<Gateway> {
   const child = await start(name, args, { ...idleEnv, ...env });
   const said = (message: string): Record<string, unknown> | undefined => {
-    if (child.exit !== null) throw new Error(`${name} ended: ${child.log()}`);
     const lines = child.log().split('\n');
     const line = lines.find((one) => one.endsWith('}') && one.includes(`"msg":"${message}"`));
     return line === undefined ? undefined : (JSON.parse(line) as Record<string, unknown>);
   };
-  const { url } = await until(`${name} listens`, () => said('listening'), { timeoutMs: START_LIMIT_MS });
+  const { url } = await untilUp(child, `${name} listens`, () => said('listening'), {
+    timeoutMs: START_LIMIT_MS,
+  });
   return { child, url: url as string, said };
 }
 
@@ -133,14 +126,9 @@ async function startGateway(
 async function connectClients(gateway: Gateway, connections: number): Promise<void> {
   const counts = ['--hold', '--connections', String(connections), '--port', new URL(gateway.url).port];
   const clients = await start(`clients of ${gateway.url.slice(-5)}`, [file('load-client.ts'), ...counts], {});
-  await until(
-    'all are connected',
-    () => {
-      if (clients.exit !== null) throw new Error(`the clients ended: ${clients.log()}`);
-      return clients.log().includes('"ready"');
-    },
-    { timeoutMs: DIAL_LIMIT_MS },
-  );
+  await untilUp(clients, 'all are connected', () => clients.log().includes('"ready"'), {
+    timeoutMs: DIAL_LIMIT_MS,
+  });
 }
 
 async function measureCollections(connections: number): Promise<Collections> {
@@ -154,7 +142,7 @@ async function measureCollections(connections: number): Promise<Collections> {
   });
   await connectClients(gateway, connections);
   const limitMs = SETTLE_MS + collectors.length * (WARM_UP + ROUNDS) * (PAUSE_MS + 50);
-  const { collections } = await until('it has measured', () => gateway.said('measured'), {
+  const { collections } = await untilUp(gateway.child, 'it has measured', () => gateway.said('measured'), {
     timeoutMs: limitMs,
   });
   await endAll();
@@ -173,50 +161,46 @@ function scheduledSeconds(pid: number): number {
   );
 }
 
-async function measureIdle(connections: number, seconds: number): Promise<Idle> {
-  const full = await startGateway('with telemetry', [file('../../src/main.ts')]);
-  const bare = await startGateway('without', [file('peers/gateway-without-telemetry.ts')], {
-    TIDEGAUGE_SAMPLE_INTERVAL: '60s',
-  });
-  await connectClients(full, connections);
-  await connectClients(bare, connections);
-  // Scraped from the start: the first few, which compile, are not what it costs for months.
+/** Share of a core that a gateway takes with its clients idle, scraped or not. */
+async function measureIdle(
+  gateway: Gateway,
+  connections: number,
+  seconds: number,
+  isScraped: boolean,
+): Promise<Idle> {
+  await connectClients(gateway, connections);
+  const scrape = (): Promise<string> => ask(`${gateway.url}/metrics`);
+  // The first scrapes run code that is not optimised yet, which is not what they cost for months.
+  for (let round = 0; isScraped && round < WARM_UP; round += 1) {
+    await scrape();
+    await wait(PAUSE_MS);
+  }
+  await wait(SETTLE_MS);
+  const begin = { ms: performance.now(), cpu: scheduledSeconds(gateway.child.pid) };
   let scrapes = 0;
-  const scraper = setInterval(() => {
-    void ask(`${full.url}/metrics`).then(() => {
-      scrapes += 1;
-    });
-  }, SCRAPE_INTERVAL_MS);
-  await wait(4 * SCRAPE_INTERVAL_MS);
-  const begin = {
-    ms: performance.now(),
-    scrapes,
-    full: scheduledSeconds(full.child.pid),
-    bare: scheduledSeconds(bare.child.pid),
-  };
-  await wait(seconds * 1000);
+  while (performance.now() - begin.ms < seconds * 1000) {
+    await wait(SCRAPE_INTERVAL_MS);
+    if (!isScraped) continue;
+    await scrape();
+    scrapes += 1;
+  }
   const passed = (performance.now() - begin.ms) / 1000;
-  const idle: Idle = {
-    seconds: passed,
-    scrapes: scrapes - begin.scrapes,
-    withTelemetry: (scheduledSeconds(full.child.pid) - begin.full) / passed,
-    without: (scheduledSeconds(bare.child.pid) - begin.bare) / passed,
-  };
-  clearInterval(scraper);
+  const share = (scheduledSeconds(gateway.child.pid) - begin.cpu) / passed;
   await endAll();
-  return idle;
+  return { seconds: passed, scrapes, share };
 }
 
+/** In the order of their start, gateways first: who leaves first keeps the port for a minute, and clients need theirs. */
 async function endAll(): Promise<void> {
-  await Promise.all(children.splice(0).map((child) => child.kill()));
+  for (const child of children.splice(0)) {
+    await child.kill();
+    await wait(END_PAUSE_MS);
+  }
 }
 
-export function renderTelemetryCost({ connections, collections, idle }: TelemetryCost): string {
+function renderCollections(collections: Collections): string {
   const ms = (value: number): string => value.toFixed(2);
-  const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
   return [
-    `${connections} idle connections`,
-    '',
     '| collection | p50 ms | p99 ms | longest ms | allocated KiB |',
     '| --- | --- | --- | --- | --- |',
     ...collectors.map((name) => {
@@ -224,13 +208,19 @@ export function renderTelemetryCost({ connections, collections, idle }: Telemetr
       return `| ${name} | ${ms(p50Ms)} | ${ms(p99Ms)} | ${ms(maxMs)} | ${allocatedKiB.toFixed(0)} |`;
     }),
     '',
-    `JSON is the collection alone (target: p99 under ${targets.collectionP99Ms} ms); the others make text or protobuf of it, and OTLP has the round trip of its request.`,
-    '',
-    `| over ${idle.seconds.toFixed(0)} s, ${idle.scrapes} scrapes | share of a core |`,
+    `JSON is the collection alone (target: p99 under ${targets.collectionP99Ms} ms); the others make text or protobuf of`,
+    'it, and OTLP has the round trip of its request.',
+  ].join('\n');
+}
+
+function renderIdle(full: Idle, bare: Idle): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
+  return [
+    `| idle for ${full.seconds.toFixed(0)} s | share of a core |`,
     '| --- | --- |',
-    `| with telemetry | ${percent(idle.withTelemetry)} |`,
-    `| without | ${percent(idle.without)} |`,
-    `| difference (target: under ${percent(targets.idleShare)}) | ${percent(idle.withTelemetry - idle.without)} |`,
+    `| with telemetry, scraped ${full.scrapes} times | ${percent(full.share)} |`,
+    `| without | ${percent(bare.share)} |`,
+    `| difference (target: under ${percent(targets.idleShare)}) | ${percent(full.share - bare.share)} |`,
   ].join('\n');
 }
 
@@ -246,9 +236,17 @@ if (import.meta.main) {
   if (values.inside) {
     await measureInside(connections);
   } else {
+    const seconds = Number(values.seconds);
     const collections = await measureCollections(connections);
-    const result = { connections, collections, idle: await measureIdle(connections, Number(values.seconds)) };
-    console.log(`${renderTelemetryCost(result)}\n\n${JSON.stringify(result)}`);
+    console.log(`${connections} idle connections\n\n${renderCollections(collections)}\n`);
+    const full = await startGateway('with telemetry', [file('../../src/main.ts')]);
+    const withTelemetry = await measureIdle(full, connections, seconds, true);
+    const bare = await startGateway('without', [file('peers/gateway-without-telemetry.ts')], {
+      TIDEGAUGE_SAMPLE_INTERVAL: '60s',
+    });
+    const without = await measureIdle(bare, connections, seconds, false);
+    console.log(renderIdle(withTelemetry, without));
+    console.log(`\n${JSON.stringify({ connections, collections, withTelemetry, without })}`);
     folder.remove();
     process.exit(0);
   }

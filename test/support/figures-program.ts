@@ -28,11 +28,12 @@ const orders = {
     platform.start();
   },
   figures() {
-    const { process, runtime, container, window, errors } = platform!;
+    const { process, runtime, container, host, window, errors } = platform!;
     return {
       process: process(),
       runtime: runtime(),
       container: container(),
+      host: host(),
       window: window(),
       errors,
     };

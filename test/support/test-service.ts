@@ -1,7 +1,7 @@
 /** A whole service on free ports, with a private MeterProvider: what an embedder would start. */
 import { parseSettings } from '../../src/config.ts';
 import type { Attributes, Readings } from '../../src/reports/readings.ts';
-import { Service } from '../../src/service.ts';
+import { Service, type ServiceOptions } from '../../src/service.ts';
 import { startTelemetry, type Telemetry } from '../../src/telemetry/sdk.ts';
 
 export type TestService = {
@@ -20,7 +20,10 @@ export type TestService = {
 
 let instances = 0;
 
-export async function startTestService(env: Record<string, string> = {}): Promise<TestService> {
+export async function startTestService(
+  env: Record<string, string> = {},
+  options: Pick<ServiceOptions, 'platformFiles'> = {},
+): Promise<TestService> {
   const { settings, faults } = parseSettings({ PORT: '0', ...env });
   if (settings === undefined) throw new Error(faults?.join('\n'));
   const lines: TestService['log'] = [];
@@ -33,7 +36,7 @@ export async function startTestService(env: Record<string, string> = {}): Promis
   instances += 1;
   const instanceId = `test-${process.pid}-${instances}`;
   const telemetry = startTelemetry({ env, registerGlobally: false, instanceId, log });
-  const service = new Service({ settings, telemetry, log });
+  const service = new Service({ settings, telemetry, log, ...options });
   const { clientUrl, adminUrl } = await service.start();
   return {
     service,

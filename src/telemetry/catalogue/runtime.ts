@@ -105,7 +105,8 @@ export const runtimeInstruments = {
     stability: 'ours',
     counts: 'Bytes allocated on the heap since the start, whether still in use or not.',
     not: 'Memory in use. Its rate is what keeps the garbage collector busy.',
-    source: 'total_allocated_bytes of v8.getHeapStatistics() (Node 26 and newer)',
+    source:
+      'total_allocated_bytes of v8.getHeapStatistics() (Node 26 and newer), less what V8 adds to it for being asked',
     question: 'Why does the collector run so often?',
   },
   'tidegauge.go.memory': {

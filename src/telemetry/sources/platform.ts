@@ -15,7 +15,7 @@ import { createGcPauses } from './gc.ts';
 import { createHost, readOtherHost } from './host.ts';
 import { createLinux } from './linux.ts';
 import type { Status } from './procfs.ts';
-import { countResources, goMemory, readHeap } from './v8.ts';
+import { countResources, createHeapReader, goMemory } from './v8.ts';
 
 export type PlatformOptions = {
   /** The sampler's window, 250 ms to 60 s. */
@@ -63,7 +63,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const eventLoop = createEventLoop();
   const readUsage = steady('procfs', () => process.resourceUsage());
   const readResident = steady('procfs', () => process.memoryUsage.rss());
-  const readHeapNow = steady('v8', readHeap);
+  const readHeapNow = steady('v8', createHeapReader());
   const readLoopTime = steady('event_loop', eventLoop.time);
 
   function cpuTime(): { user: number; system: number } {

@@ -16,6 +16,7 @@ function readAll(platform: Platform) {
     process: platform.process(),
     runtime: platform.runtime(),
     container: platform.container(),
+    host: platform.host(),
     window: platform.window(),
   };
 }
@@ -34,6 +35,8 @@ function assertFinite(value: unknown, path: string): void {
 function recordedMachine(tree: string, statusName = 'proc/status-6.18.txt') {
   const files = readTree(tree);
   files.set('/proc/self/status', readData(statusName));
+  files.set('/proc/meminfo', readData('proc/meminfo-6.18.txt'));
+  files.set('/proc/stat', readData('proc/machine-stat-6.18.txt'));
   files.set('/proc/self/limits', readData('proc/limits-6.18.txt'));
   files.set('/proc/self/stat', readData('proc/stat-6.18.txt'));
   for (const line of readData('proc/threads-6.18.txt').trim().split('\n')) {
@@ -72,15 +75,16 @@ describe('createPlatform', () => {
     assert.equal(container, undefined);
     assert.deepEqual(Object.keys(figures.process).sort(), [...required, 'peakResidentBytes'].sort());
     assertFinite(figures, 'figures');
-    // status, limits, the descriptors and the threads: each once.
-    assert.equal(platform.errors.procfs - before, 4);
+    // status, limits, the descriptors, the threads, and the two files of the machine: each once.
+    assert.equal(platform.errors.procfs - before, 6);
+    assert.deepEqual(figures.host, {});
     assert.equal(platform.errors.cgroup, 0);
   });
 
   it('gives all figures of a recorded machine', () => {
     const { recorded } = recordedMachine('v2-container-private-namespace');
     const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
-    const { process: figures, runtime, container } = readAll(platform);
+    const { process: figures, runtime, container, host } = readAll(platform);
     assert.equal(figures.residentBytes, 42196 * 1024);
     assert.equal(figures.fileDescriptors, 42);
     assert.equal(figures.fileDescriptorLimit, 20_000);
@@ -88,6 +92,8 @@ describe('createPlatform', () => {
     assert.ok(figures.threadCpuTime!.main > 0);
     assert.equal(runtime.go.sys_total, figures.residentBytes + runtime.go.heap_released);
     assert.equal(container?.memoryLimitBytes, 512 * 1024 * 1024);
+    assert.equal(host.memoryLimitBytes, 24_684_096 * 1024);
+    assert.equal(host.cpus, 2);
     assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
   });
 

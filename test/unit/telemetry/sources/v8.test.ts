@@ -5,7 +5,7 @@ import v8 from 'node:v8';
 import fc from 'fast-check';
 import { heapSpaces } from '../../../../src/telemetry/catalogue/runtime.ts';
 import { resourceTypes } from '../../../../src/telemetry/figures.ts';
-import { countResources, goMemory, readHeap } from '../../../../src/telemetry/sources/v8.ts';
+import { countResources, createHeapReader, goMemory } from '../../../../src/telemetry/sources/v8.ts';
 
 const space = (size: number, used: number, available: number, physical: number, name = 'old_space') => ({
   name,
@@ -88,7 +88,9 @@ describe('goMemory', () => {
   });
 });
 
-describe('readHeap', () => {
+describe('createHeapReader', () => {
+  const readHeap = createHeapReader();
+
   it('gives the spaces by names that the catalogue knows', () => {
     const names = readHeap().spaces.map(({ name }) => name);
     assert.deepEqual(
@@ -111,6 +113,39 @@ describe('readHeap', () => {
     const before = readHeap().allocatedBytes!;
     const kept = Array.from({ length: 100_000 }, (_, index) => [index]);
     assert.ok(readHeap().allocatedBytes! - before >= kept.length * 16);
+  });
+
+  it('does not count as allocated what V8 adds for being asked', () => {
+    const reads = 300;
+    const naively = () =>
+      (v8.getHeapStatistics() as { total_allocated_bytes?: number }).total_allocated_bytes!;
+    const [before, naivelyBefore] = [readHeap().allocatedBytes!, naively()];
+    for (let read = 1; read < reads; read++) readHeap();
+    const grown = readHeap().allocatedBytes! - before;
+    assert.ok(naively() - naivelyBefore > reads * 50_000, 'V8 still does it');
+    assert.ok(grown >= 0 && grown < reads * 10_000, `${grown / reads} bytes a read`);
+  });
+
+  it('counts 100 MB as 100 MB, however often it is read meanwhile', () => {
+    const before = readHeap().allocatedBytes!;
+    let last: unknown;
+    for (let round = 0; round < 100; round++) {
+      for (let array = 0; array < 100; array++) last = new Array(1_250).fill(array);
+      readHeap();
+    }
+    const grown = readHeap().allocatedBytes! - before;
+    assert.ok(Array.isArray(last));
+    assert.ok(grown > 98e6 && grown < 110e6, `${grown} bytes`);
+  });
+
+  it('never falls, collections in between or not', () => {
+    let before = 0;
+    for (let round = 0; round < 2_000; round++) {
+      if (round % 7 === 0) Array.from({ length: 5_000 }, (_, index) => [index]);
+      const now = readHeap().allocatedBytes!;
+      assert.ok(now >= before);
+      before = now;
+    }
   });
 });
 
