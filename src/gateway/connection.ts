@@ -144,10 +144,11 @@ export class Connection {
 
   /** Sends published messages, or treats them by the policy when too much waits already. */
   deliver(batch: Batch, nowMs: number): void {
+    // First, because there may be no room left to tell it, which ends the connection.
+    if (this.#missedOverload > 0) this.#tellOfOverload();
     if (this.#peer.readyState !== OPEN) return this.#noticeClosing();
     const messages = batch.messages.length;
     this.counts.matched += messages;
-    if (this.#missedOverload > 0) this.#tellOfOverload();
     if (this.#queue.isCongested) return this.#deliverToSlow(batch, messages, nowMs);
     this.lastMessageAtMs = nowMs;
     this.#queue.write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
@@ -278,6 +279,7 @@ export class Connection {
   credit(stallMs: number): void {
     this.pingedAtMs += stallMs;
     this.#queue.credit(stallMs);
+    this.receiveBudget?.credit(stallMs);
   }
 
   /** Begins to close. The first cause wins; a later call changes nothing. */
@@ -324,9 +326,9 @@ export class Connection {
    */
   ended(code: number): { reason: CloseReason; initiator: CloseInitiator; wire: WireBytes } {
     this.#noticeClosing();
-    this.#queue.ended();
     const wire: WireBytes = { received: 0, sent: 0 };
     this.#queue.addWireBytes(wire);
+    this.#queue.ended();
     this.counts.droppedClosed += this.counts.queued;
     this.counts.queued = 0;
     const reason = this.#cause ?? clientCloseReason(code);

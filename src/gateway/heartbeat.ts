@@ -74,6 +74,8 @@ export class Heartbeat {
     if (connection.progress !== connection.progressSeen) {
       connection.progressSeen = connection.progress;
       connection.pingedAtMs = nowMs;
+      // It lives. The answer to a ping that is under way would measure the queue, not the network.
+      connection.awaitsPong = false;
     } else if (nowMs - connection.pingedAtMs > pingIntervalMs + pongTimeoutMs) {
       return this.#giveUp(connection);
     }

@@ -21,7 +21,7 @@ const UNPACED_MS = 0.5;
 /** Over its bound the hub drops down to this share of it, so that dropping is rare and cheap. */
 const RELIEF = 0.9;
 
-/** So many finished messages are forgotten together. */
+/** So many finished messages, or turns that are over, are forgotten together. */
 const FORGET_AT_ONCE = 1_024;
 
 export type HubSettings = {
@@ -197,8 +197,8 @@ export class Hub {
       if (audience.isQueued) this.#queue.push(audience);
       if (isTimeUp()) break;
     }
-    if (this.#turn === this.#queue.length) {
-      this.#queue = [];
+    if (this.#turn === this.#queue.length || this.#turn >= FORGET_AT_ONCE) {
+      this.#queue.splice(0, this.#turn);
       this.#turn = 0;
     }
     if (written > 0) this.#surroundings.recorder.fanoutBatch(written);

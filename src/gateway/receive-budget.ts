@@ -17,6 +17,8 @@ export class ReceiveBudget {
   readonly #limits: ReceiveLimits;
   #tokens: number;
   #filledAtMs: number;
+  /** Messages beyond those, that came in at once because we had stood still. */
+  #arrears = 0;
   #isWarned = false;
   #bad = 0;
   #badSinceMs: number;
@@ -39,9 +41,19 @@ export class ReceiveBudget {
       this.#tokens -= 1;
       return 'use';
     }
+    if (this.#arrears >= 1) {
+      this.#arrears -= 1;
+      return 'use';
+    }
     if (this.#isWarned) return 'close';
     this.#isWarned = true;
     return 'warn';
+  }
+
+  /** We did not run for so long, and what the client has sent meanwhile is still to come. */
+  credit(stallMs: number): void {
+    // Not the sum: working off what one stall has left behind is a row of smaller ones.
+    this.#arrears = Math.max(this.#arrears, (stallMs / 1000) * this.#limits.receiveRate);
   }
 
   /** A message could not be used. False when that was one too many. */

@@ -145,7 +145,6 @@ export class SendQueue {
   /** The TCP connection has ended: what still waits will never be taken. */
   ended(): void {
     if (!this.isCongested) return;
-    // Its bytes stay on the account, as what was written and never sent.
     this.#waiting = undefined;
     this.#congestion(false);
   }

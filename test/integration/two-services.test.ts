@@ -70,18 +70,6 @@ describe('two services in one process', () => {
       await Promise.all([second.stop(), third.stop()]);
     }
   });
-
-  test('keeps its last figures when it has stopped', async () => {
-    const service = await startTestService();
-    await connectAll(4, service);
-    await service.service.close();
-    const readings = await service.collect();
-    assert.equal(readings.value('tidegauge.connection.active'), 0);
-    assert.equal(readings.value('tidegauge.connection.opened'), 4);
-    assert.equal(readings.sum('tidegauge.connection.closed'), 4);
-    assert.equal(readings.value('tidegauge.ledger.drift'), 0);
-    await service.telemetry.shutdown(1_000);
-  });
 });
 
 describe('nothing is left of a service that was stopped', {
