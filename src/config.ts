@@ -306,7 +306,7 @@ const table = {
   },
   pendingMax: {
     env: 'TIDEGAUGE_MAX_PENDING',
-    ...size('1MiB', '16GiB', {
+    ...size('4MiB', '16GiB', {
       default: '64MiB',
       doc: 'Messages taken from the bus and not yet written to all. Over it the oldest are dropped, and clients are told by a gap with the reason overload.',
     }),

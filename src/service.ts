@@ -189,7 +189,7 @@ export class Service {
     if (state === 'connected') {
       // Whoever was here while the bus was away may have missed something, and nobody can know what.
       this.#busGaps += this.#readiness.everConnected ? 1 : 0;
-      this.gateway.announceGap('bus', null);
+      this.gateway.announceBusGap();
       this.#readiness.everConnected = true;
       this.#readiness.busAwaySinceMs = undefined;
       this.#measureRoundTrip();

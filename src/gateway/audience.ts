@@ -66,6 +66,7 @@ export class Audience {
   leave(connection: Connection, nowMs: number): void {
     if (connection.state !== 'closing') {
       this.#deliverTo(connection, this.#base + this.#messages.length, nowMs);
+      connection.tellOfMissed();
       // Delivering may have found it slow, which took it out already.
       if (connection.membership !== this) return;
     }
@@ -89,7 +90,11 @@ export class Audience {
       this.#unserved -= 1;
       // Members may have left meanwhile. The place of one that has is taken by the last, who needs nothing more.
       const member = this.members[this.#unserved];
-      if (member !== undefined) this.#deliverTo(member, this.#roundEnd, nowMs);
+      if (member !== undefined) {
+        this.#deliverTo(member, this.#roundEnd, nowMs);
+        // Also when all that it was to get has been dropped.
+        if (member.hasMissed) member.tellOfMissed();
+      }
       untilLook -= 1;
       if (untilLook > 0 || this.#unserved === 0) continue;
       untilLook = MEMBERS_PER_LOOK;

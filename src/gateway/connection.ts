@@ -47,7 +47,7 @@ export type ConnectionEvents = {
   /** It became congested, or is so no longer. */
   congestion(connection: Connection, isCongested: boolean): void;
   /** It has missed so many messages, and can be told now. */
-  gap(connection: Connection, reason: GapReason, missed: number): void;
+  gap(connection: Connection, reason: GapReason, missed: number | null): void;
   /** We are about to close it politely: what waits for it elsewhere can still be sent. */
   beforeClose(connection: Connection): void;
   /** It takes no more messages: we or the client began to close. Called once, before the end. */
@@ -95,6 +95,7 @@ export class Connection {
   /** Messages missed that it has not been told of. */
   #missedSlow = 0;
   #missedOverload = 0;
+  #missedBus = false;
 
   constructor(
     identity: { id: string; remoteAddress: string; nowMs: number },
@@ -144,8 +145,7 @@ export class Connection {
 
   /** Sends published messages, or treats them by the policy when too much waits already. */
   deliver(batch: Batch, nowMs: number): void {
-    // First, because there may be no room left to tell it, which ends the connection.
-    if (this.#missedOverload > 0) this.#tellOfOverload();
+    if (this.hasMissed) this.tellOfMissed();
     if (this.#peer.readyState !== OPEN) return this.#noticeClosing();
     const messages = batch.messages.length;
     this.counts.matched += messages;
@@ -173,9 +173,14 @@ export class Connection {
     this.#held ??= new HeldMessages();
     const { counts } = this;
     for (const message of batch.messages) {
-      if (this.bufferedBytes + this.#held.growth(message) > this.#limits.bufferedMax) {
+      const growth = this.#held.growth(message);
+      if (growth > 0 && this.bufferedBytes + growth > this.#limits.bufferedMax) {
         counts.droppedSlow += 1;
         this.#missedSlow += 1;
+        // Without it an older value would be the last one heard.
+        if (!this.#held.release(message.subject)) continue;
+        counts.queued -= 1;
+        counts.droppedConflated += 1;
       } else if (this.#held.hold(message)) {
         // The older one has gone, the newer one waits in its place.
         counts.droppedConflated += 1;
@@ -185,7 +190,7 @@ export class Connection {
     }
   }
 
-  /** From here on it skips what comes, until nothing waits any more; with another policy than `drop` it is closed. */
+  /** What waits is too old: closed with `disconnect`; with `drop` it skips what comes; `conflate` goes on as it does. */
   overdue(): void {
     if (this.#limits.slowPolicy === 'disconnect') this.close('slow_consumer');
     else if (this.#limits.slowPolicy === 'drop') this.#isSkipping = true;
@@ -198,10 +203,37 @@ export class Connection {
     this.#missedOverload += messages;
   }
 
-  #tellOfOverload(): void {
-    const missed = this.#missedOverload;
-    this.#missedOverload = 0;
-    this.#events.gap(this, 'overload', missed);
+  /** The bus was away, and nobody can know what was published meanwhile. */
+  missBus(): void {
+    this.#missedBus = true;
+    this.tellOfMissed();
+  }
+
+  /** Whether it has missed something that it has not been told of. */
+  get hasMissed(): boolean {
+    return this.#missedOverload > 0 || this.#missedSlow > 0 || this.#missedBus;
+  }
+
+  /** Tells what it has missed, unless something waits: then it is told as soon as nothing does. */
+  tellOfMissed(): void {
+    if (this.#missedBus && this.#canBeTold()) {
+      this.#missedBus = false;
+      this.#events.gap(this, 'bus', null);
+    }
+    if (this.#missedOverload > 0 && this.#canBeTold()) {
+      const missed = this.#missedOverload;
+      this.#missedOverload = 0;
+      this.#events.gap(this, 'overload', missed);
+    }
+    if (this.#missedSlow > 0 && this.#canBeTold()) {
+      const missed = this.#missedSlow;
+      this.#missedSlow = 0;
+      this.#events.gap(this, 'slow', missed);
+    }
+  }
+
+  #canBeTold(): boolean {
+    return !this.#queue.isCongested && !this.#closing && this.#peer.readyState === OPEN;
   }
 
   #onCongestion(isCongested: boolean): void {
@@ -211,11 +243,8 @@ export class Connection {
     const pong = this.#pendingPong;
     this.#pendingPong = undefined;
     if (pong !== undefined) this.pong(pong.data, pong.sinceMs);
+    this.tellOfMissed();
     this.#release(this.#events.nowMs());
-    if (this.#missedSlow === 0) return;
-    const missed = this.#missedSlow;
-    this.#missedSlow = 0;
-    this.#events.gap(this, 'slow', missed);
   }
 
   /** Writes what was held back. */
@@ -286,10 +315,11 @@ export class Connection {
   close(reason: CloseReason, code: number = closeKinds[reason].code): void {
     if (this.#cause !== undefined || this.#peer.readyState !== OPEN) return this.#noticeClosing();
     // What the client was still to hear is written while it may be: no data frame follows a close frame.
-    if (reason !== 'slow_consumer') this.#events.beforeClose(this);
-    if (this.#cause !== undefined) return;
-    if (reason !== 'slow_consumer') this.#release(this.#events.nowMs());
     this.#cause = reason;
+    if (reason !== 'slow_consumer') {
+      this.#events.beforeClose(this);
+      this.#release(this.#events.nowMs());
+    }
     this.#noticeClosing();
     // Its age is nobody's measure: the WebSocket library gives the whole closing a time of its own.
     this.#queue.writeControlFrame(() => this.#peer.close(code, reason), Number.POSITIVE_INFINITY);

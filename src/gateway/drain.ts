@@ -22,12 +22,7 @@ export class Drain {
     return this.#isDraining ? this.#connections.size : 0;
   }
 
-  /** No new connections from here on. */
-  announce(): void {
-    this.#isDraining = true;
-  }
-
-  /** Closes all connections and resolves when the last has ended. */
+  /** No new connections from here on: closes all connections and resolves when the last has ended. */
   run(): Promise<void> {
     this.#isDraining = true;
     this.#done ??= Promise.withResolvers<void>();

@@ -21,7 +21,6 @@ import { Heartbeat } from './heartbeat.ts';
 import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
 import { Listener, type PeerEvents } from './listener.ts';
-import type { GapReason } from './protocol.ts';
 import type { GatewayRecorder } from './recorder.ts';
 import type { Wire } from './send-queue.ts';
 import { receive, type SessionRules, type SessionSurroundings, sayGap, welcome } from './session.ts';
@@ -212,9 +211,9 @@ export class Gateway {
     this.drain.connectionEnded();
   }
 
-  /** Tells every client that it may have missed something. */
-  announceGap(reason: GapReason, dropped: number | null): void {
-    for (const connection of this.connections) sayGap(connection, reason, dropped, this.#session);
+  /** Tells every client that it may have missed something while the bus was away. */
+  announceBusGap(): void {
+    for (const connection of this.connections) connection.missBus();
   }
 
   /** The oldest connections and their counts now. */

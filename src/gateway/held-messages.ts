@@ -27,6 +27,12 @@ export class HeldMessages {
     return hasReplaced;
   }
 
+  /** Forgets the message of a subject. False when there is none. */
+  release(subject: string): boolean {
+    this.bytes -= this.#bySubject.get(subject)?.bytes.length ?? 0;
+    return this.#bySubject.delete(subject);
+  }
+
   /** Hands out everything, and is empty. */
   take(): Fanout[] {
     const messages = [...this.#bySubject.values()];

@@ -141,7 +141,8 @@ export class Hub {
     const { recorder, soon } = this.#surroundings;
     recorder.fanoutRecipients(this.#recipients);
     recorder.messageSize(payload.length, 'transmit');
-    if (this.#waitingBytes > this.#settings.pendingMax) this.#relieve();
+    // A message alone always passes, however large.
+    if (this.#waitingBytes > this.#settings.pendingMax && this.#waitingCount > 1) this.#relieve();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     soon(this.#writeSlice);

@@ -98,11 +98,7 @@ export class Listener {
     this.#events.rejected('aborted', startedMs);
   }
 
-  #reject(
-    socket: Socket,
-    reason: Exclude<RejectionReason, 'aborted'> | RejectionReason,
-    startedMs: number,
-  ): void {
+  #reject(socket: Socket, reason: RejectionReason, startedMs: number): void {
     if (reason === 'aborted') return this.#abort(socket, startedMs);
     const { status, message } = rejectionAnswers[reason];
     const body = JSON.stringify({ error: { code: reason, message } });

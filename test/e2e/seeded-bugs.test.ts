@@ -64,19 +64,25 @@ const bugs: SeededBug[] = [
   {
     what: 'a conflated message is forgotten',
     file: 'connection.ts',
-    from: 'counts.droppedConflated += 1;',
-    to: '',
+    from: 'waits in its place.\n        counts.droppedConflated += 1;',
+    to: 'waits in its place.',
   },
   {
     what: 'what is held back is lost when the client has caught up',
     file: 'connection.ts',
-    from: 'this.#release(this.#events.nowMs());\n    if (this.#missedSlow',
-    to: 'if (this.#missedSlow',
+    from: 'this.tellOfMissed();\n    this.#release(this.#events.nowMs());',
+    to: 'this.tellOfMissed();',
   },
   {
     what: 'a client is not told what it missed',
     file: 'connection.ts',
     from: "this.#events.gap(this, 'slow', missed);",
+    to: '',
+  },
+  {
+    what: 'what was dropped in an overload is not told to the quiet',
+    file: 'audience.ts',
+    from: 'if (member.hasMissed) member.tellOfMissed();',
     to: '',
   },
   {

@@ -30,7 +30,7 @@ const produce: Record<RejectionReason, (service: TestService) => Promise<Answer 
     return upgrade(service, {});
   },
   draining: async (service) => {
-    service.service.gateway.drain.announce();
+    void service.service.gateway.drain.run();
     return upgrade(service, {});
   },
   aborted: async (service) => {

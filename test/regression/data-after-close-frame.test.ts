@@ -1,26 +1,36 @@
 /**
- * A client that was to be told of an overload, and had no room left for that, was closed as a slow consumer; a
- * message small enough to fit was still written to it, behind the close frame.
+ * A client that was to be told of an overload, and had no room left for that, was closed as a slow consumer, whatever
+ * its policy; and a message small enough to fit was still written to it, behind the close frame. Now it is told as soon
+ * as nothing waits any more, and before anything newer.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { slowPolicies } from '../../src/gateway/connection.ts';
 import { createTestGateway } from '../support/test-gateway.ts';
 
-test('a client that is cut while it is told of a gap gets nothing after its close frame', () => {
-  const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 2_048 });
-  const client = connect();
-  client.stopTaking();
-  gateway.hub.publish('public.a', Buffer.alloc(2_020, 'x'));
-  turn();
-  const [connection] = gateway.connections;
-  connection!.miss(1);
-  gateway.hub.publish('public.a', Buffer.from('1'));
-  turn();
-  assert.equal(client.closeCode, 4408);
-  client.drain(Number.MAX_SAFE_INTEGER);
-  assert.equal(client.received().at(-1)!.length, 2_020);
-  client.end(4408);
-  const { matched, sent, dropped } = figures().deliveries;
-  assert.deepEqual({ matched, sent, overload: dropped.overload }, { matched: 2, sent: 1, overload: 1 });
-  assert.equal(figures().ledgerDrift, 0);
-});
+for (const slowPolicy of slowPolicies) {
+  test(`with the policy ${slowPolicy} a client without room for a gap is told of it when there is room`, () => {
+    const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 2_048, slowPolicy });
+    const client = connect();
+    client.stopTaking();
+    gateway.hub.publish('public.a', Buffer.alloc(2_020, 'x'));
+    turn();
+    const [connection] = gateway.connections;
+    connection!.miss(1);
+    gateway.announceBusGap();
+    gateway.hub.publish('public.a', Buffer.from('1'));
+    turn();
+    assert.equal(client.closeCode, undefined);
+    client.drain(Number.MAX_SAFE_INTEGER);
+    const told = client.received().slice(2);
+    const gaps = [
+      '{"type":"gap","reason":"bus","dropped":null}',
+      '{"type":"gap","reason":"overload","dropped":1}',
+    ];
+    // What was held back by conflating comes behind the gaps; what was written already came before them.
+    assert.deepEqual(told, slowPolicy === 'conflate' ? [...gaps, '1'] : ['1', ...gaps]);
+    const { matched, sent, dropped } = figures().deliveries;
+    assert.deepEqual({ matched, sent, overload: dropped.overload }, { matched: 3, sent: 2, overload: 1 });
+    assert.equal(figures().ledgerDrift, 0);
+  });
+}

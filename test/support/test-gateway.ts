@@ -16,6 +16,8 @@ export type TestGateway = {
   pauses: number[];
   /** Ends this turn of the event loop, and a pause. */
   turn(): void;
+  /** Nothing is to be run at the end of this turn. */
+  isIdle(): boolean;
   connect(room?: number): FakeClient;
   figures(): GatewayFigures;
 };
@@ -98,6 +100,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
     turn: () => {
       for (const run of soon.splice(0)) run();
     },
+    isIdle: () => soon.length === 0,
     connect: (room = Number.POSITIVE_INFINITY) => {
       const client = new FakeClient();
       client.room = room;

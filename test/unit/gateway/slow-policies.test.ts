@@ -103,7 +103,21 @@ describe('policy conflate', () => {
     publish(given, 'public.b', `b${wide}`);
     publish(given, 'public.c', `c${wide}`);
     client.drain(everything);
-    assert.deepEqual(heardBy(client), [`a${wide}`, `b${wide}`, '{"type":"gap","reason":"slow","dropped":1}']);
+    assert.deepEqual(heardBy(client), [`a${wide}`, '{"type":"gap","reason":"slow","dropped":1}', `b${wide}`]);
+  });
+
+  test('an older value is never the last one heard: if the newest has no room, the older goes too', () => {
+    const given = createTestGateway({ slowPolicy: 'conflate', bufferedMax: 1_000 });
+    const client = given.connect();
+    client.stopTaking();
+    publish(given, 'public.a', `a${'x'.repeat(900)}`);
+    publish(given, 'public.p', '1', '2', `3${wide}`);
+    const { queued, dropped } = given.figures().deliveries;
+    assert.deepEqual([queued, dropped.conflated, dropped.slow_consumer], [1, 2, 1]);
+    publish(given, 'public.p', '4', '5');
+    client.drain(everything);
+    assert.deepEqual(heardBy(client).slice(1), ['{"type":"gap","reason":"slow","dropped":1}', '5']);
+    assert.equal(given.figures().ledgerDrift, 0);
   });
 
   test('what is held back is dropped when the client goes, and sent when we close', () => {
