@@ -3,6 +3,7 @@
  * process.env. Exit codes: 0 after a drain, 78 for settings that cannot be used, 1 for anything else.
  */
 import { fork } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -13,7 +14,7 @@ import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/s
 
 const EXIT_BAD_SETTINGS = 78;
 /** How long the last export may take, and how long when a second signal asks to hurry. */
-const LAST_EXPORT_MS = 10_000;
+const LAST_EXPORT_MS = 5_000;
 const HURRIED_EXPORT_MS = 500;
 
 const usage = `Usage: npm start [-- OPTION]
@@ -55,8 +56,22 @@ function readArguments() {
 
 function readSettings() {
   const { settings, faults = [] } = parseSettings(process.env);
-  faults.push(...checkTelemetryEnv(process.env));
+  faults.push(...checkTelemetryEnv(process.env), ...unreadableFiles(settings));
   return settings === undefined || faults.length > 0 ? { faults } : { settings };
+}
+
+/** Files that settings name and that cannot be read: found here, so that --check-config tells what a start would. */
+function unreadableFiles(settings: Settings | undefined): string[] {
+  const files = { NATS_CREDS: settings?.natsCreds, NATS_TLS_CA: settings?.natsTlsCa };
+  return Object.entries(files).flatMap(([name, path]) => {
+    if (path === undefined) return [];
+    try {
+      accessSync(path, constants.R_OK);
+      return [];
+    } catch (error) {
+      return [`${name}: the file ${path} cannot be read: ${(error as Error).message}`];
+    }
+  });
 }
 
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {
@@ -78,16 +93,18 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
     log.fatal({ err: error }, `cannot listen: ${(error as Error).message}`);
     process.exit(1);
   }
-  if (settings.natsUrl === undefined) console.error(invitation(addresses));
+  if (settings.natsUrl === undefined) console.error(invitation(addresses, settings));
   if (isDemo) startDemo({ ...addresses, adminToken: settings.adminToken });
 }
 
-function invitation({ clientUrl, adminUrl }: Addresses): string {
+function invitation({ clientUrl, adminUrl }: Addresses, settings: Settings): string {
+  const subject = settings.publishSubjects[0]!.replaceAll(/[*>]/g, 'hello');
+  const token = settings.adminToken === undefined ? '' : ` -H "authorization: Bearer $TIDEGAUGE_ADMIN_TOKEN"`;
   return `
   Tidegauge runs on its in-memory bus (set NATS_URL to bridge a NATS server).
     see     ${adminUrl}/
     hear    ${clientUrl.replace(/^http/, 'ws')}/ws
-    speak   curl -d '{"hello":"tide"}' -H 'content-type: application/json' ${adminUrl}/publish/public.hello
+    speak   curl -d '{"hello":"tide"}' -H 'content-type: application/json'${token} '${adminUrl}/publish/${subject}'
     figures ${adminUrl}/metrics/enhanced and ${adminUrl}/metrics
 `;
 }

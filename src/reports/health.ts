@@ -56,9 +56,12 @@ export type HealthDocument = HealthSummary & {
 };
 
 export function healthSummary(readings: Readings): HealthSummary {
-  const reasons = valuesThatHold(readings, 'tidegauge.ready', 'tidegauge.ready.reason');
+  const notReady = valuesThatHold(readings, 'tidegauge.ready', 'tidegauge.ready.reason');
+  const isDegraded = notReady.length === 0 && busState(readings) !== 'connected';
+  // Within its grace the bus keeps nobody from coming, but it is the reason why all is not well.
+  const reasons = isDegraded ? ['bus'] : notReady;
   return {
-    status: reasons.length > 0 ? 'unhealthy' : busState(readings) === 'connected' ? 'healthy' : 'degraded',
+    status: isDegraded ? 'degraded' : reasons.length > 0 ? 'unhealthy' : 'healthy',
     timestamp: unixSeconds(readings.timestampMs),
     uptime: uptimeSeconds(readings),
     reasons,

@@ -51,7 +51,7 @@ test('--check-config shows what is in force, without secrets, and does not start
 test('a credentials file that cannot be read is one clear line and exit code 78', async () => {
   const child = await spawnGateway({ NATS_URL: 'nats://127.0.0.1:4222', NATS_CREDS: '/nowhere/at.creds' });
   assert.equal((await child.exited).code, 78);
-  assert.match(child.log(), /credentials file \/nowhere\/at\.creds cannot be read/);
+  assert.match(child.log(), /^NATS_CREDS: the file \/nowhere\/at\.creds cannot be read/m);
   assert.doesNotMatch(child.log(), /at .*\.ts:\d/);
 });
 

@@ -147,7 +147,8 @@ export const gatewayInstruments = {
     unit: '{message}',
     stability: 'ours',
     attributes: [['error.type', messageErrors]],
-    counts: "Clients' messages that were answered with an error.",
+    counts:
+      "Clients' messages that could not be used: answered with an error, or the last straw before close code 1008.",
     not: 'Frames that break the protocol: those end the connection.',
     source: 'the ledger',
     question: 'Is a client program broken, or somebody probing?',
