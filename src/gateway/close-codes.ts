@@ -1,8 +1,8 @@
 /**
  * The closed set of reasons for which a connection ends: for each, the close code, who begins it, and when.
  * A reason joins the set together with the feature that can cause it. Codes: RFC 6455 section 7.4, and our
- * own from 4400 on. Whether a client should come back is for it to decide by the code: 1001, 1006, 1012 and
- * 1013 mean yes, with jitter; 4408 and 4409 mean yes, after looking at its own speed or network.
+ * own from 4400 on. Whether a client should come back is for it to decide by the code: 1006 and 1012 mean yes,
+ * with jitter; 4408 and 4409 mean yes, after looking at its own speed or network.
  */
 
 export const closeInitiators = ['client', 'server', 'network'] as const;

@@ -2,20 +2,10 @@
  * The table of all live connections. It knows how many there are, how many there were at most, and which of
  * them are congested or closing; sums over them are made when somebody asks, never per delivery.
  */
+
+import type { ConnectionPage, ConnectionRow } from '../reports/connections.ts';
 import type { Connection } from './connection.ts';
 import { addCounts, ConnectionCounts, type WireBytes } from './ledger.ts';
-
-/** One live connection as a report shows it. Seconds and payload bytes. */
-export type ConnectionRow = {
-  id: string;
-  remoteAddr: string;
-  durationSeconds: number;
-  messagesSent: number;
-  messagesReceived: number;
-  bytesSent: number;
-  bytesReceived: number;
-  idleSeconds: number;
-};
 
 /** Sums over the live connections at one instant. */
 export type LiveTotals = {
@@ -81,7 +71,7 @@ export class Connections {
   }
 
   /** The oldest connections, `limit` at most. */
-  page(limit: number, nowMs: number): { rows: ConnectionRow[]; truncated: boolean } {
+  page(limit: number, nowMs: number): ConnectionPage {
     const rows: ConnectionRow[] = [];
     for (const connection of this.#rows.values()) {
       if (rows.length >= limit) break;

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { ReadyReason } from '../readiness.ts';
+import type { ConnectionPage } from '../reports/connections.ts';
 import type { GatewayFigures } from '../telemetry/figures.ts';
 import {
   type AdmissionState,
@@ -14,7 +15,7 @@ import {
 } from './admission.ts';
 import type { CloseReason } from './close-codes.ts';
 import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
-import { type ConnectionRow, Connections } from './connections.ts';
+import { Connections } from './connections.ts';
 import { Drain } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -217,7 +218,7 @@ export class Gateway {
   }
 
   /** The oldest connections and their counts now. */
-  page(limit: number): { rows: ConnectionRow[]; truncated: boolean } {
+  page(limit: number): ConnectionPage {
     return this.connections.page(limit, this.#around.nowMs());
   }
 
