@@ -12,8 +12,9 @@
  * Time passes in round trips: `turn` after each. A note is of use while its twin is under way and harmful
  * afterwards, when it could be taken for the twin of another message with the same content. A message that came
  * before the new subscription was in force has no twin at all, and one of which we had a copy before we began to
- * take notes has none that we know of. So a note is kept for two round trips at least and three at most, and the
- * change comes after the fourth, when everything noted in the first two has been dropped. It costs a hash of the payload per copy, for the few round trips that a hand-over takes.
+ * take notes has none that we know of. So a note is kept for `twinTrips` round trips at least and one more
+ * at most, and the change comes another one later, when everything noted in the first two has been dropped. It costs a
+ * hash of the payload per copy, for the few round trips that a hand-over takes.
  */
 import { hash } from 'node:crypto';
 import type { BusMessage } from './bus.ts';
@@ -22,7 +23,10 @@ import type { BusMessage } from './bus.ts';
 type Note = { newAhead: number; message: BusMessage };
 type Notes = Map<string, Note>;
 
-const generationsMax = 3;
+/** Round trips after which the second copy of a message may still come and be known for one. */
+export const twinTrips = 5;
+
+const generationsMax = twinTrips + 1;
 
 export class HandOver {
   /** The youngest first. */
@@ -47,7 +51,7 @@ export class HandOver {
     this.#generations = [new Map(), ...this.#generations].slice(0, generationsMax);
   }
 
-  /** The new subscription has the word from here on; end the old one now. Comes after four turns. */
+  /** The new subscription has the word from here on; end the old one now. Comes after `twinTrips` + 2 turns. */
   change(): void {
     this.#isChanged = true;
   }

@@ -7,14 +7,14 @@
  * and nothing is heard twice. Patterns that overlap in part (`a.*.c` and `a.b.*`) stay side by side. The broker
  * sends a copy for each; the oldest subscription that matches has the word, and the other copies are ignored.
  *
- * What remains: around a hand-over, a message of which the broker sends the two copies more than two round
+ * What remains: around a hand-over, a message of which the broker sends the two copies more than five round
  * trips apart may be heard twice, or late. Across an outage there is no exactness, as messages are lost then anyway.
  *
  * A message costs nothing more than a look at two fields, unless its subscription overlaps an older one. Changes
  * cost the branches of a tree that they touch, not the number of patterns.
  */
 import type { Bus, BusMessage, BusMessageListener, BusSubscription } from './bus.ts';
-import { HandOver } from './hand-over.ts';
+import { HandOver, twinTrips } from './hand-over.ts';
 import { PatternTree } from './pattern-tree.ts';
 
 /** One subscription on the bus. */
@@ -29,9 +29,9 @@ type Upstream = {
   state: 'live' | 'leaving' | 'ended';
 };
 
-/** As many as a hand-over needs to tell copies apart that come up to two round trips after their twins. */
-const tripsBeforeChange = 4;
-const tripsAfterChange = 2;
+/** As many as a hand-over needs to tell copies apart. */
+const tripsBeforeChange = twinTrips + 2;
+const tripsAfterChange = twinTrips;
 
 export class Interest {
   readonly #bus: Bus;

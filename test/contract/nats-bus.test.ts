@@ -571,10 +571,10 @@ describe('Interest on NATS', { skip }, () => {
       (serial) => !heard.has(serial),
     );
     assert.deepEqual(lost, []);
-    // Two copies of which the server sends one more than two round trips after the other are not known for twins (see
+    // Two copies of which the server sends one more than five round trips after the other are not known for twins (see
     // Interest). That is seen now and then on a busy machine; without a hand-over it would be every other change.
     const doubled = [...heard].filter(([, times]) => times > 1);
-    assert.ok(doubled.length <= changes / 10, `heard twice: ${doubled.map(([serial]) => serial)}`);
+    assert.ok(doubled.length <= 1, `heard twice: ${doubled.map(([serial]) => serial)}`);
     assert.ok(interest.overlapDuplicates > 0);
     assert.deepEqual(
       (await server.connz('subs=1')).connections

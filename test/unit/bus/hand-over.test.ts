@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BusMessage } from '../../../src/bus/bus.ts';
-import { HandOver } from '../../../src/bus/hand-over.ts';
+import { HandOver, twinTrips } from '../../../src/bus/hand-over.ts';
 
 function message(content: string, subject = 'a'): BusMessage {
   return { subject, payload: Buffer.from(content) };
@@ -56,7 +56,7 @@ describe('HandOver', () => {
   it('forgets, until the change, a copy from before the new subscription, which has no twin', () => {
     const handOver = new HandOver();
     handOver.takesOld(message('tick'));
-    for (let turns = 0; turns < 3; turns += 1) handOver.turn();
+    for (let turns = 0; turns < twinTrips + 1; turns += 1) handOver.turn();
     change(handOver);
     assert.equal(handOver.takesNew(message('tick')), true);
   });
