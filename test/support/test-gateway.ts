@@ -106,7 +106,8 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       client.room = room;
       gateway.ledger.handshakes.begun += 1;
       gateway.ledger.handshakes.active += 1;
-      client.events = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      const connection = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      client.attach(connection, gateway.clientEvents);
       return client;
     },
     figures: () => gateway.figures({ starting: false, draining: false, bus: false, capacity: false }),

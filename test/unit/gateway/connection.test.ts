@@ -138,10 +138,18 @@ describe('a connection', () => {
   });
 
   test('shows as closing from the moment its client has begun to leave', () => {
-    const { connect, figures } = createTestGateway();
-    connect().readyState = 2;
+    const { gateway, connect, clock, figures } = createTestGateway();
+    // One whose close frame is being answered, and one whose socket has just ended, which the next sweep finds.
+    connect().events.closeFrame(() => {});
+    const ending = connect();
+    ending.readyState = 2;
+    assert.deepEqual(figures().states, { open: 1, congested: 0, closing: 1 });
+    clock.pass(250);
+    gateway.sweep();
+    assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 2 });
+    assert.equal(figures().closesInProgress, 2);
+    ending.end(1006);
     assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 1 });
-    assert.equal(figures().closesInProgress, 1);
   });
 
   test('is closed with 1003 when it sends binary data', () => {
