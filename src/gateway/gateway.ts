@@ -171,6 +171,8 @@ export class Gateway {
       nowMs: onGrid(now),
     };
     const connection = new Connection(identity, peer, wire, this.#settings, this.#connectionEvents);
+    // Those who come together, after a restart for instance, are not pinged together for ever after.
+    connection.pingedAtMs -= (this.#around.random() * this.#settings.pingIntervalMs) / 2;
     this.ledger.handshakes.active -= 1;
     this.ledger.opened += 1;
     this.connections.add(connection);
@@ -261,7 +263,8 @@ export function shownAddress(
   if (show === 'off') return '';
   const address = remote.address.startsWith('::ffff:') ? remote.address.slice(7) : remote.address;
   const isV6 = address.includes(':');
-  if (show === 'full') return `${isV6 ? `[${address}]` : address}:${remote.port}`;
+  // Joined, for a concatenated string keeps its parts, and this one is kept for each connection.
+  if (show === 'full') return [isV6 ? `[${address}]` : address, remote.port].join(':');
   if (!isV6) return address.replace(/\.\d+$/, '.0');
   // The first three groups, with a `::` among them written out as zeroes.
   const [head = '', tail] = address.split('::');
