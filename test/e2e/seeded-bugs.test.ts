@@ -127,7 +127,7 @@ const bugs: SeededBug[] = [
   {
     what: 'the counts of the dead are lost',
     file: 'ledger.ts',
-    from: 'for (const name of countNames) this.ended[name] += counts[name];',
+    from: 'counts.addTo(this.ended);',
     to: '',
   },
   {
