@@ -143,6 +143,12 @@ const bugs: SeededBug[] = [
     to: 'closeFrame(write: () => void): void {',
   },
   {
+    what: 'a buffer that a socket still holds is used again',
+    file: 'connection.ts',
+    from: 'if (this.#queue !== undefined) batch.isHeld = true;',
+    to: '',
+  },
+  {
     what: 'an end has two reasons',
     file: 'ledger.ts',
     from: 'this.closed[reason] += 1;',
