@@ -1,11 +1,14 @@
 /**
  * A test of the tests: each of these bugs is put into a copy of the gateway, one at a time, and the gateway's
  * own unit tests must notice it. A bug that passes means that a figure could be wrong and nobody would know.
+ *
+ * The model is left out. Its random runs find most of these bugs, but not in every run; a promise that only they
+ * keep is kept by luck. So each bug has a direct example that shows it, every time.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createTempFolder } from '../support/child.ts';
@@ -210,6 +213,7 @@ describe('seeded bugs', { concurrency: 2 }, () => {
       for (const part of ['src', 'test/unit/gateway', 'test/support', 'package.json']) {
         cpSync(join(root, part), join(folder.path, part), { recursive: true });
       }
+      rmSync(join(folder.path, 'test/unit/gateway/model.test.ts'));
       symlinkSync(join(root, 'node_modules'), join(folder.path, 'node_modules'));
       if (bug !== undefined) {
         const file = join(folder.path, 'src/gateway', bug.file);
