@@ -14,6 +14,8 @@ export type TestGateway = {
   clock: { nowMs: number; pass(ms: number): void };
   /** Milliseconds of the pauses that were asked for. */
   pauses: number[];
+  /** What runs again and again until it is stopped: a drain's ticks. */
+  timers: Set<() => void>;
   /** Ends this turn of the event loop, and a pause. */
   turn(): void;
   /** Nothing is to be run at the end of this turn. */
@@ -47,6 +49,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
   const wanted = new Set<string>();
   const soon: (() => void)[] = [];
   const pauses: number[] = [];
+  const timers = new Set<() => void>();
   let nonces = 0;
   const gateway = new Gateway(
     {
@@ -71,6 +74,8 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       pendingMax: 2 ** 20,
       fanoutLagMaxMs: 1_000,
       connectionLimit: 1_000,
+      drainDelayMs: 0,
+      drainWindowMs: 0,
       ...overrides,
     },
     {
@@ -87,6 +92,10 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
         pauses.push(ms);
         soon.push(run);
       },
+      every: (run) => {
+        timers.add(run);
+        return () => void timers.delete(run);
+      },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
     },
@@ -96,6 +105,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
     recorded,
     wanted,
     pauses,
+    timers,
     clock,
     turn: () => {
       for (const run of soon.splice(0)) run();
