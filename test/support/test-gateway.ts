@@ -24,7 +24,10 @@ export type TestGateway = {
   figures(): GatewayFigures;
 };
 
-export function createTestGateway(overrides: Partial<GatewaySettings> = {}): TestGateway {
+export function createTestGateway(
+  overrides: Partial<GatewaySettings> = {},
+  random: () => number = () => 0.5,
+): TestGateway {
   const clock = {
     nowMs: 1_000,
     pass: (ms: number): void => {
@@ -82,7 +85,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       recorder,
       nowMs: () => clock.nowMs,
       unixMs: () => 1_700_000_000_000 + clock.nowMs,
-      random: () => 0.5,
+      random,
       nonce: () => {
         nonces += 1;
         return String(nonces);
