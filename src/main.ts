@@ -136,7 +136,7 @@ function leaveWhenTold(service: Service, telemetry: Telemetry, log: Log): void {
       void service.hurry();
       return;
     }
-    log.info({ signal }, 'leaving');
+    log.info({ signal }, 'leaving; a second signal hurries it');
     begin();
   };
   // A signal after that is the first: an orchestrator sends it to whoever has been drained, and means no hurry.
