@@ -177,7 +177,8 @@ export class Hub {
     }
     // What comes in during the wait is written after it, also when nothing is left now.
     this.#isScheduled = true;
-    later(this.#afterPause, tookMs * this.#settings.flushPacing);
+    // Rounded up, because timers cut fractions off: a pause of a millisecond and a half would be one of one.
+    later(this.#afterPause, Math.ceil(tookMs * this.#settings.flushPacing));
   };
 
   readonly #afterPause = (): void => {
