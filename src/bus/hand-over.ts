@@ -38,7 +38,7 @@ export const turnsPerTwinTime = 4;
 /** At the last of them, what was noted within a twin time of the first has been forgotten. */
 export const turnsBeforeChange = 2 * turnsPerTwinTime + 2;
 
-/** About 300 bytes each. nats-server needs one or two for each publisher. */
+/** About 170 bytes each. nats-server needs one or two for each publisher. */
 export const notesMax = 10_000;
 
 export class HandOver {

@@ -224,8 +224,8 @@ describe('Interest', () => {
     interest.want('a.>');
     interest.unwant('a.>');
     for (const one of literals) interest.unwant(one);
-    // A quadratic way would take minutes.
-    assert.ok(performance.now() - startMs < 5_000);
+    // It takes some tenths of a second; a quadratic way would take minutes.
+    assert.ok(performance.now() - startMs < 30_000);
     assert.equal(interest.patterns, 0);
     await new Promise(setImmediate);
     assert.equal(broker.patterns.length, 0);
