@@ -1,10 +1,9 @@
 /**
- * The bus on NATS: the only file that knows the client library.
+ * The bus on NATS.
  *
- * What it adds to the library: a handle from the first moment (the library hands out a connection only once it
- * stands, and cannot be told to stop trying before), the reasons for which a dial fails, ends that leave no socket
- * or timer behind, and a link that a listener's exception or an odd header cannot silence. For that it builds on
- * the library's own parts, which is why the version is pinned and the contract suite runs on a real server.
+ * What it adds to the client library: a handle from the first moment, the reasons for which a link breaks, and a link
+ * that a listener's exception or an odd header cannot silence. How it is set up is in `nats-options.ts`, what it
+ * needs of the library's inside in `nats-link.ts`.
  *
  * It has no back-pressure: messages that arrive while the event loop is busy wait in memory. Nothing is kept for
  * an outage either: what is published while away is refused, what others publish meanwhile is lost.
@@ -12,24 +11,7 @@
  * Bytes are payload bytes in `counts`. The library's own statistics and nats-server's `/connz` count the block of
  * headers as well (neither counts subjects or line ends): see `linkCounts`.
  */
-import { readFileSync } from 'node:fs';
-import { createConnection, type Socket } from 'node:net';
-import {
-  type Authenticator,
-  AuthorizationError,
-  type ConnectionOptions,
-  headers as createHeaders,
-  credsAuthenticator,
-  type Msg,
-  PermissionViolationError,
-  ProtocolHandler,
-  parseOptions,
-  type Status,
-  SubscriptionImpl,
-  setTransportFactory,
-  UserAuthenticationExpiredError,
-} from '@nats-io/transport-node';
-import { NodeTransport, nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js';
+import { headers as createHeaders, type Msg, type Status, SubscriptionImpl } from '@nats-io/transport-node';
 import type {
   Bus,
   BusCounts,
@@ -42,39 +24,9 @@ import type {
 import { BusUnavailableError } from './bus.ts';
 import { BusStateHolder, callSafely, throwLater } from './bus-state.ts';
 import { checkPattern, checkPublish } from './checks.ts';
-
-/** The part of a pino logger that it uses. */
-export type BusLog = {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-};
-
-export type NatsBusOptions = {
-  /** `nats://host:port`, `tls://host:port` (TLS is required then) or `host:port`; several are a cluster. */
-  servers: readonly string[];
-  /** How the server shows this connection. */
-  name: string;
-  log: BusLog;
-  /** Paths of files; the first is read again for each connection, so that its contents may be replaced. */
-  credsFile?: string | undefined;
-  /** Set: TLS is required. */
-  tlsCaFile?: string | undefined;
-  token?: string | undefined;
-  user?: string | undefined;
-  password?: string | undefined;
-  /** A frozen server is noticed after this many unanswered pings, and one interval more. */
-  pingIntervalMs?: number;
-  pingsOutMax?: number;
-  dialTimeoutMs?: number;
-  /** Between two attempts at the same server: the wait, and up to the jitter more. */
-  reconnectWaitMs?: number;
-  reconnectJitterMs?: number;
-  /** A server that is about to leave is left at a random instant within this time. */
-  lameDuckWaitMs?: number;
-  /** Whether to ignore members of the cluster that the server tells of. */
-  ignoreClusterUpdates?: boolean;
-  random?: () => number;
-};
+import { Complaints, disconnectCause, isRefusedSubscription } from './nats-errors.ts';
+import { NatsLink } from './nats-link.ts';
+import { type BusLog, connectionOptions, hostOf, messageOf, type NatsBusOptions } from './nats-options.ts';
 
 const messageIdHeader = 'Nats-Msg-Id';
 
@@ -89,7 +41,7 @@ export class NatsBus implements Bus {
     disconnects: { connection_lost: 0, stale: 0, lame_duck: 0, authorization: 0, other: 0 },
   };
   readonly #state = new BusStateHolder();
-  readonly #link: Link;
+  readonly #link: NatsLink;
   readonly #log: BusLog;
   readonly #servers: string;
   readonly #lameDuckWaitMs: number;
@@ -98,8 +50,7 @@ export class NatsBus implements Bus {
   readonly #waiting = new Set<() => void>();
   /** What the server or the library said of the reason before the link broke. */
   #cause: BusDisconnectError | undefined;
-  /** Complaints already logged since the last connection: each is logged once. */
-  readonly #complaints = new Set<string>();
+  readonly #complaints: Complaints;
   #lameDuckTimer: NodeJS.Timeout | undefined;
   #drained: Promise<void> | undefined;
   #isClosed = false;
@@ -107,10 +58,11 @@ export class NatsBus implements Bus {
   /** @throws Error when a file with credentials or an authority cannot be read or understood */
   constructor(options: NatsBusOptions) {
     this.#log = options.log;
+    this.#complaints = new Complaints(options.log);
     this.#servers = options.servers.map(hostOf).join(',');
     this.#lameDuckWaitMs = options.lameDuckWaitMs ?? 5_000;
     this.#random = options.random ?? Math.random;
-    this.#link = new Link(linkOptions(options, this.#random), {
+    this.#link = new NatsLink(connectionOptions(options), {
       status: (status) => this.#linkOnStatus(status),
       dialFailed: (server, error) =>
         this.#complain({ server, error: messageOf(error) }, 'cannot connect to the bus'),
@@ -317,168 +269,16 @@ export class NatsBus implements Bus {
 
   #linkOnError(error: Error): void {
     // A refused subscription has complained for itself, and a failed dial will.
-    if (
-      this.state === 'connected' &&
-      !(error instanceof PermissionViolationError && error.operation === 'subscription')
-    ) {
+    if (this.state === 'connected' && !isRefusedSubscription(error)) {
       this.#complain({ server: this.server, error: error.message }, 'the bus reports an error');
     }
-    if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError) {
-      this.#cause = 'authorization';
-    } else if (/stale connection/i.test(error.message)) {
-      this.#cause ??= 'stale';
-    } else if (/slow consumer|maximum (?!subscriptions)|parser error|unknown protocol/i.test(error.message)) {
-      // Those of the server's errors after which it closes the connection.
-      this.#cause ??= 'other';
-    }
+    const cause = disconnectCause(error);
+    if (cause === 'authorization') this.#cause = cause;
+    else this.#cause ??= cause;
   }
 
   #complain(details: object, message: string): void {
-    const key = JSON.stringify([message, details]);
-    if (this.#isClosed || this.#complaints.has(key)) return;
-    this.#complaints.add(key);
-    this.#log.warn(details, message);
-  }
-}
-
-type LinkListener = { status(status: Status): void; dialFailed(server: string, error: unknown): void };
-
-/** The library's protocol machine, which tells more and can be abandoned at any time. */
-class Link extends ProtocolHandler {
-  readonly #listener: LinkListener;
-
-  constructor(options: ConnectionOptions, listener: LinkListener) {
-    super(options, noPublisher);
-    this.#listener = listener;
-  }
-
-  get pendingBytes(): number {
-    const transport = this.transport as Transport | undefined;
-    return this.connected ? this.outbound.size() + (transport?.unsentBytes ?? 0) : 0;
-  }
-
-  override dispatchStatus(status: Status): void {
-    super.dispatchStatus(status);
-    if (status.type === 'staleConnection') {
-      // The library takes its leave of a silent peer with a write, which would wait behind what that peer has not
-      // taken for as long as the kernel tries. Destroying the socket ends the wait.
-      const stale = this.transport as Transport;
-      setImmediate(() => stale.socket?.destroy());
-    }
-    this.#listener.status(status);
-  }
-
-  override async _doDial(server: Parameters<ProtocolHandler['_doDial']>[0]): Promise<void> {
-    try {
-      await super._doDial(server);
-    } catch (error) {
-      if (!this._closed) this.#listener.dialFailed(server.listen, error);
-      throw error;
-    }
-  }
-
-  /** Ends whatever it is doing. No socket and no timer is left behind; never rejects. */
-  async abandon(): Promise<void> {
-    const dialling = this.connectPromise;
-    // Rejects where there has not been a transport yet.
-    await this.close().catch(() => undefined);
-    const release = (): void => {
-      this.raceTimer?.cancel();
-      this.dialDelay?.cancel();
-      this.heartbeats.cancel();
-      this.transport?.discard();
-    };
-    release();
-    // A dial that was still looking up a name goes on to connect.
-    dialling?.then(release, release);
-  }
-}
-
-/** Through it, received messages could be answered. */
-const noPublisher = { publish: (): void => {} };
-
-/** The library's TCP and TLS, with the socket in reach from the dial on. */
-class Transport extends NodeTransport {
-  #dialled: Socket | undefined;
-
-  get unsentBytes(): number {
-    // Undefined until the dial has succeeded, whatever the library's types say.
-    return (this.socket as Socket | undefined)?.writableLength ?? 0;
-  }
-
-  override dial({ hostname, port }: { hostname: string; port: number }): Promise<Socket> {
-    const socket = createConnection({ host: hostname, port, noDelay: true });
-    this.#dialled = socket;
-    return new Promise((resolve, reject) => {
-      socket.once('connect', () => {
-        // From here on the library listens.
-        socket.removeAllListeners();
-        resolve(socket);
-      });
-      socket.once('error', reject);
-      socket.once('close', () => reject(new Error('the connection was closed')));
-    });
-  }
-
-  override discard(): void {
-    super.discard();
-    this.#dialled?.destroy();
-  }
-}
-
-function linkOptions(options: NatsBusOptions, random: () => number): ConnectionOptions {
-  const { servers, name, token, user, password, credsFile, tlsCaFile } = options;
-  const { reconnectWaitMs = 500, reconnectJitterMs = 500 } = options;
-  // For the whole process; every NatsBus sets the same.
-  setTransportFactory({ factory: () => new Transport(), dnsResolveFn: nodeResolveHost });
-  // Read now, though the library reads it again itself, so that a wrong path stops the start.
-  if (tlsCaFile !== undefined) readFileOf('authority', tlsCaFile);
-  const isTlsRequired = tlsCaFile !== undefined || servers.some((one) => one.startsWith('tls://'));
-  return parseOptions({
-    servers: [...servers],
-    name,
-    // Without end, whatever the reason for a failure.
-    maxReconnectAttempts: -1,
-    waitOnFirstConnect: true,
-    ignoreAuthErrorAbort: true,
-    reconnectDelayHandler: () => reconnectWaitMs + random() * reconnectJitterMs,
-    timeout: options.dialTimeoutMs ?? 5_000,
-    pingInterval: options.pingIntervalMs ?? 5_000,
-    maxPingOut: options.pingsOutMax ?? 2,
-    ignoreClusterUpdates: options.ignoreClusterUpdates ?? false,
-    noAsyncTraces: true,
-    ...(token === undefined ? {} : { token }),
-    ...(user === undefined ? {} : { user, pass: password ?? '' }),
-    ...(credsFile === undefined ? {} : { authenticator: credentials(credsFile) }),
-    ...(isTlsRequired ? { tls: tlsCaFile === undefined ? {} : { caFile: tlsCaFile } } : {}),
-  });
-}
-
-/** Reads the file for each log-in. One that has become unusable meanwhile must not throw: it would end the link. */
-function credentials(path: string): Authenticator {
-  let usable = readFileOf('credentials', path);
-  try {
-    credsAuthenticator(usable)();
-  } catch (error) {
-    throw new Error(`the credentials file ${path} cannot be used: ${messageOf(error)}`, { cause: error });
-  }
-  return (nonce) => {
-    try {
-      const fresh = readFileSync(path);
-      credsAuthenticator(fresh)();
-      usable = fresh;
-    } catch {
-      // Somebody is replacing it, or will learn from the server's refusal that it is out of date.
-    }
-    return credsAuthenticator(usable)(nonce);
-  };
-}
-
-function readFileOf(what: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new Error(`the ${what} file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+    if (!this.#isClosed) this.#complaints.add(details, message);
   }
 }
 
@@ -489,12 +289,4 @@ function messageIdOf(message: Msg): string {
   } catch {
     return '';
   }
-}
-
-function hostOf(server: string): string {
-  return server.replace(/^\w+:\/\//, '').replace(/^.*@/, '');
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
