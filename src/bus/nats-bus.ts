@@ -1,9 +1,9 @@
 /**
  * The bus on NATS.
  *
- * What it adds to the client library: a handle from the first moment, the reasons for which a link breaks, and a link
- * that a listener's exception or an odd header cannot silence. How it is set up is in `nats-options.ts`, what it
- * needs of the library's inside in `nats-link.ts`.
+ * What it adds to the client library: a handle from the first moment, a state, the reasons for which a link breaks, and
+ * a link that a listener's exception or an odd header cannot silence. How it is set up is in `nats-options.ts`, how the
+ * link fares in `nats-condition.ts`, what is needed of the library's inside in `nats-link.ts`.
  *
  * It has no back-pressure: messages that arrive while the event loop is busy wait in memory. Nothing is kept for
  * an outage either: what is published while away is refused, what others publish meanwhile is lost.
@@ -11,22 +11,21 @@
  * Bytes are payload bytes in `counts`. The library's own statistics and nats-server's `/connz` count the block of
  * headers as well (neither counts subjects or line ends): see `linkCounts`.
  */
-import { headers as createHeaders, type Msg, type Status, SubscriptionImpl } from '@nats-io/transport-node';
+import { headers as createHeaders, type Msg, SubscriptionImpl } from '@nats-io/transport-node';
 import type {
   Bus,
   BusCounts,
-  BusDisconnectError,
   BusMessageListener,
   BusState,
   BusStateListener,
   BusSubscription,
 } from './bus.ts';
 import { BusUnavailableError } from './bus.ts';
-import { BusStateHolder, callSafely, throwLater } from './bus-state.ts';
+import { callSafely, throwLater } from './bus-state.ts';
 import { checkPattern, checkPublish } from './checks.ts';
-import { Complaints, disconnectCause, isRefusedSubscription } from './nats-errors.ts';
+import { NatsCondition } from './nats-condition.ts';
 import { NatsLink } from './nats-link.ts';
-import { type BusLog, connectionOptions, hostOf, messageOf, type NatsBusOptions } from './nats-options.ts';
+import { connectionOptions, type NatsBusOptions } from './nats-options.ts';
 
 const messageIdHeader = 'Nats-Msg-Id';
 
@@ -40,41 +39,31 @@ export class NatsBus implements Bus {
     reconnects: 0,
     disconnects: { connection_lost: 0, stale: 0, lame_duck: 0, authorization: 0, other: 0 },
   };
-  readonly #state = new BusStateHolder();
+  readonly #condition: NatsCondition;
   readonly #link: NatsLink;
-  readonly #log: BusLog;
-  readonly #servers: string;
-  readonly #lameDuckWaitMs: number;
-  readonly #random: () => number;
-  /** Called when the link breaks or is closed: those who wait for an answer over it. */
-  readonly #waiting = new Set<() => void>();
-  /** What the server or the library said of the reason before the link broke. */
-  #cause: BusDisconnectError | undefined;
-  readonly #complaints: Complaints;
-  #lameDuckTimer: NodeJS.Timeout | undefined;
   #drained: Promise<void> | undefined;
-  #isClosed = false;
 
   /** @throws Error when a file with credentials or an authority cannot be read or understood */
   constructor(options: NatsBusOptions) {
-    this.#log = options.log;
-    this.#complaints = new Complaints(options.log);
-    this.#servers = options.servers.map(hostOf).join(',');
-    this.#lameDuckWaitMs = options.lameDuckWaitMs ?? 5_000;
-    this.#random = options.random ?? Math.random;
+    const condition = new NatsCondition(options, this.counts);
+    this.#condition = condition;
     this.#link = new NatsLink(connectionOptions(options), {
-      status: (status) => this.#linkOnStatus(status),
-      dialFailed: (server, error) =>
-        this.#complain({ server, error: messageOf(error) }, 'cannot connect to the bus'),
+      status: (status) => condition.linkOnStatus(status),
+      dialFailed: (server, error) => condition.linkOnDialFailed(server, error),
     });
+    condition.watch(this.#link);
   }
 
   get state(): BusState {
-    return this.#state.current;
+    return this.#condition.state;
+  }
+
+  get #isClosed(): boolean {
+    return this.state === 'closed';
   }
 
   get server(): string {
-    return this.state === 'connected' ? (this.#link.getServer()?.listen ?? this.#servers) : this.#servers;
+    return this.#condition.server;
   }
 
   get pendingBytes(): number {
@@ -97,7 +86,7 @@ export class NatsBus implements Bus {
 
   start(): void {
     this.#link.dialLoop().then(
-      () => this.#linkOnConnected(),
+      () => this.#condition.linkOnConnected(),
       // With attempts without end, the loop ends without a connection only because of `close`.
       (error: unknown) => {
         if (!this.#isClosed) throwLater(error);
@@ -106,7 +95,7 @@ export class NatsBus implements Bus {
   }
 
   onState(listener: BusStateListener): () => void {
-    return this.#state.onState(listener);
+    return this.#condition.onState(listener);
   }
 
   subscribe(pattern: string, listener: BusMessageListener, refused?: () => void): BusSubscription {
@@ -114,7 +103,7 @@ export class NatsBus implements Bus {
     const subscription = new SubscriptionImpl(this.#link, pattern, {
       callback: (error, message) => {
         if (error) {
-          this.#complain({ pattern, error: error.message }, 'the bus refuses a subscription');
+          this.#condition.complain({ pattern, error: error.message }, 'the bus refuses a subscription');
           if (refused && !subscription.isDraining()) callSafely(refused);
         } else {
           this.#receive(message, listener);
@@ -165,7 +154,7 @@ export class NatsBus implements Bus {
   async #drain(): Promise<void> {
     if (this.#isClosed) return;
     const wasConnected = this.state === 'connected';
-    this.#state.change('draining');
+    this.#condition.startDraining();
     // A listener may have closed it on hearing that.
     if (wasConnected && !this.#isClosed) {
       for (const subscription of this.#link.subscriptions.all()) this.#link.unsub(subscription);
@@ -178,10 +167,7 @@ export class NatsBus implements Bus {
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    clearTimeout(this.#lameDuckTimer);
-    this.#state.change('closed');
-    for (const fail of this.#waiting) fail();
+    this.#condition.close();
     await this.#link.abandon();
   }
 
@@ -211,74 +197,10 @@ export class NatsBus implements Bus {
   /** @throws BusUnavailableError when the link breaks before the answer */
   #flush(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const settle = (outcome: () => void): void => {
-        this.#waiting.delete(fail);
-        outcome();
-      };
-      const fail = (): void => settle(() => reject(new BusUnavailableError('the bus went away')));
-      this.#waiting.add(fail);
-      this.#link.flush().then(() => settle(resolve), fail);
+      const fail = (): void => reject(new BusUnavailableError('the bus went away'));
+      const forget = this.#condition.onceBroken(fail);
+      this.#link.flush().then(resolve, fail).finally(forget);
     });
-  }
-
-  #linkOnStatus(status: Status): void {
-    if (this.#isClosed) return;
-    if (status.type === 'disconnect') this.#linkOnBroken();
-    else if (status.type === 'reconnect') this.#linkOnConnected();
-    else if (status.type === 'ldm') this.#linkOnLameDuck();
-    // A dial begins. Not when it has succeeded: the reason for the next break may have come before that is told.
-    else if (status.type === 'reconnecting') this.#cause = undefined;
-    else if (status.type === 'error') this.#linkOnError(status.error);
-    else if (status.type === 'staleConnection') {
-      // Also said when credentials have expired, after the error that says so.
-      this.#cause ??= 'stale';
-    }
-  }
-
-  #linkOnConnected(): void {
-    // The library tells of one connection as many times as attempts had failed at the log-in before it.
-    if (this.#isClosed || (this.state !== 'connecting' && this.state !== 'reconnecting')) return;
-    this.#complaints.clear();
-    if (this.state === 'reconnecting') this.counts.reconnects += 1;
-    this.#state.change('connected');
-  }
-
-  #linkOnBroken(): void {
-    // In other states it is an attempt that failed at the log-in.
-    if (this.state !== 'connected' && this.state !== 'draining') return;
-    clearTimeout(this.#lameDuckTimer);
-    const reason = this.#cause ?? 'connection_lost';
-    this.counts.disconnects[reason] += 1;
-    for (const fail of this.#waiting) fail();
-    if (this.state === 'draining') return;
-    this.#log.warn({ server: this.server, reason }, 'the bus is gone');
-    this.#state.change('reconnecting');
-  }
-
-  #linkOnLameDuck(): void {
-    if (this.state !== 'connected' || this.#cause !== undefined) return;
-    this.#cause = 'lame_duck';
-    this.#complain({ server: this.server }, 'the server of the bus is about to leave');
-    // Away from the only server there is nowhere to go: it serves us until it closes the connection itself.
-    if (this.#link.servers.length() < 2) return;
-    this.#lameDuckTimer = setTimeout(
-      () => void this.#link.reconnect(),
-      this.#random() * this.#lameDuckWaitMs,
-    );
-  }
-
-  #linkOnError(error: Error): void {
-    // A refused subscription has complained for itself, and a failed dial will.
-    if (this.state === 'connected' && !isRefusedSubscription(error)) {
-      this.#complain({ server: this.server, error: error.message }, 'the bus reports an error');
-    }
-    const cause = disconnectCause(error);
-    if (cause === 'authorization') this.#cause = cause;
-    else this.#cause ??= cause;
-  }
-
-  #complain(details: object, message: string): void {
-    if (!this.#isClosed) this.#complaints.add(details, message);
   }
 }
 
