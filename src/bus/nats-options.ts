@@ -7,10 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type Authenticator, type ConnectionOptions, credsAuthenticator } from '@nats-io/transport-node';
 
 /** The part of a pino logger that it uses. */
-export type BusLog = {
-  info(details: object, message: string): void;
-  warn(details: object, message: string): void;
-};
+export type BusLog = { warn(details: object, message: string): void };
 
 export type NatsBusOptions = {
   /** `nats://host:port`, `tls://host:port` (TLS is required then) or `host:port`; several are a cluster. */

@@ -28,7 +28,7 @@ const steady = ['load.a', 'load.*.x'];
 const passing = ['load.>', 'load.a.*'];
 
 async function connect(t: TestContext, url: string): Promise<NatsBus> {
-  const log = { info: () => undefined, warn: () => undefined };
+  const log = { warn: () => undefined };
   const bus = new NatsBus({ servers: [url], name: 'tidegauge test', log });
   t.after(() => bus.close());
   await connected(bus);

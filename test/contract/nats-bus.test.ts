@@ -37,10 +37,7 @@ function createBus(t: TestContext, servers: string[], options: Partial<NatsBusOp
     name: 'tidegauge test',
     reconnectWaitMs: 20,
     reconnectJitterMs: 20,
-    log: {
-      info: () => undefined,
-      warn: (details, message) => warnings.push(`${message} ${JSON.stringify(details)}`),
-    },
+    log: { warn: (details, message) => warnings.push(`${message} ${JSON.stringify(details)}`) },
     ...options,
   });
   t.after(() => bus.close());
@@ -59,7 +56,7 @@ function scriptFor(url: string, options: Partial<NatsBusOptions> = {}): string {
     const bus = new NatsBus({
       servers: [${JSON.stringify(url)}],
       name: 'tidegauge child',
-      log: { info() {}, warn() {} },
+      log: { warn() {} },
       ...${JSON.stringify(options)},
     });
   `;

@@ -37,7 +37,6 @@ describe('Complaints', () => {
   it('logs each once, until the next connection', () => {
     const logged: string[] = [];
     const complaints = new Complaints({
-      info: () => undefined,
       warn: (details, message) => logged.push(`${message} ${JSON.stringify(details)}`),
     });
     for (const pattern of ['a', 'b', 'a']) complaints.add({ pattern }, 'refused');
@@ -50,7 +49,6 @@ describe('Complaints', () => {
   it('falls silent at its bound, and says so', () => {
     const logged: string[] = [];
     const complaints = new Complaints({
-      info: () => undefined,
       warn: (_details, message) => logged.push(message),
     });
     for (let pattern = 0; pattern < 2 * complaintsMax; pattern += 1) complaints.add({ pattern }, 'refused');
