@@ -14,21 +14,10 @@
  * cost the branches of a tree that they touch, not the number of patterns.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Bus, BusMessage, BusMessageListener, BusSubscription } from './bus.ts';
+import type { Bus, BusMessage, BusMessageListener } from './bus.ts';
 import { HandOver, turnsBeforeChange, turnsPerTwinTime } from './hand-over.ts';
 import { PatternTree } from './pattern-tree.ts';
-
-/** One subscription on the bus. */
-type Upstream = {
-  pattern: string;
-  subscription: BusSubscription | undefined;
-  /** Places it among the others by age. */
-  serial: number;
-  /** Live ones that overlap and were there before: they have the word where they match. */
-  olderCount: number;
-  /** Leaving: on the old side of the hand-over under way. Ended: what still comes is nobody's. */
-  state: 'live' | 'leaving' | 'ended';
-};
+import { type Upstream, Upstreams } from './upstreams.ts';
 
 /** What a hand-over asks of the broker and of the clock. */
 export type InterestOptions = {
@@ -48,7 +37,7 @@ export class Interest {
   readonly #wanted = new PatternTree<string>();
   readonly #refused = new Set<string>();
   /** Every subscription in force, also while it waits to leave or is leaving. */
-  readonly #live = new PatternTree<Upstream>();
+  readonly #upstreams = new Upstreams();
   /** Those that are to stay, by pattern: no pattern here covers another. */
   readonly #staying = new Map<string, Upstream>();
   /** Those that the next hand-over takes away, by pattern. */
@@ -57,7 +46,6 @@ export class Interest {
   readonly #leaving = new Map<string, Upstream>();
   #handOver = new HandOver();
   #isHandingOver = false;
-  #serials = 0;
   /** Of the youngest subscription when the hand-over under way began. */
   #serialAtHandOver = 0;
   /** Copies ignored because another subscription had the word. Only ever added to. */
@@ -118,10 +106,8 @@ export class Interest {
     this.#wanted.add(pattern, pattern);
     if (this.#isCovered(pattern)) return;
     const entered = this.#stay(pattern);
-    const covered: Upstream[] = [];
-    this.#live.covered(pattern, (upstream) => {
-      if (upstream !== entered && this.#staying.get(upstream.pattern) === upstream) covered.push(upstream);
-    });
+    const isStaying = (one: Upstream): boolean => this.#staying.get(one.pattern) === one;
+    const covered = this.#upstreams.covered(pattern).filter((one) => one !== entered && isStaying(one));
     for (const upstream of covered) this.#leave(upstream);
   }
 
@@ -145,18 +131,7 @@ export class Interest {
   #stay(pattern: string): Upstream {
     const kept = this.#takeBack(pattern);
     if (kept) return kept;
-    this.#serials += 1;
-    const upstream: Upstream = {
-      pattern,
-      subscription: undefined,
-      serial: this.#serials,
-      olderCount: 0,
-      state: 'live',
-    };
-    this.#live.overlapping(pattern, () => {
-      upstream.olderCount += 1;
-    });
-    this.#live.add(pattern, upstream);
+    const upstream = this.#upstreams.add(pattern);
     this.#staying.set(pattern, upstream);
     upstream.subscription = this.#bus.subscribe(
       pattern,
@@ -169,7 +144,10 @@ export class Interest {
   /** One that has been told to leave, if it still has the word wherever it is the oldest. */
   #takeBack(pattern: string): Upstream | undefined {
     const upstream = this.#waiting.get(pattern) ?? this.#leaving.get(pattern);
-    if (!upstream || (upstream.state === 'leaving' && this.#hasLatecomer(pattern))) return undefined;
+    if (!upstream) return undefined;
+    // A latecomer has the word already: see `#isTaken`.
+    const hasLatecomer = this.#upstreams.hasYounger(pattern, this.#serialAtHandOver);
+    if (upstream.state === 'leaving' && hasLatecomer) return undefined;
     this.#cancelLeaving(upstream);
     if (upstream.state === 'leaving') this.#handOver.startOver();
     upstream.state = 'live';
@@ -184,25 +162,12 @@ export class Interest {
     }
   }
 
-  /** Whether a subscription has come since the hand-over began, which has the word at once: see `#isTaken`. */
-  #hasLatecomer(pattern: string): boolean {
-    let hasLatecomer = false;
-    this.#live.overlapping(pattern, (other) => {
-      if (other.serial > this.#serialAtHandOver) hasLatecomer = true;
-    });
-    return hasLatecomer;
-  }
-
   #leave(upstream: Upstream): void {
     this.#staying.delete(upstream.pattern);
-    let hasHeir = false;
-    this.#live.overlapping(upstream.pattern, (other) => {
-      if (other.serial > upstream.serial) hasHeir = true;
-    });
-    if (!hasHeir) {
+    if (!this.#upstreams.hasYounger(upstream.pattern, upstream.serial)) {
       // The usual case. Nobody else hears any of it, so that there is nothing to hand over.
       upstream.subscription?.drain();
-      this.#forget(upstream);
+      this.#upstreams.remove(upstream);
       return;
     }
     this.#waiting.set(upstream.pattern, upstream);
@@ -224,7 +189,7 @@ export class Interest {
       this.#leaving.set(upstream.pattern, upstream);
     }
     this.#waiting.clear();
-    this.#serialAtHandOver = this.#serials;
+    this.#serialAtHandOver = this.#upstreams.youngestSerial;
     const handOver = new HandOver();
     this.#handOver = handOver;
     try {
@@ -240,7 +205,7 @@ export class Interest {
     if (handOver.isChanged) await this.#turnsAfterChange();
     for (const upstream of ending) {
       upstream.subscription?.drain();
-      this.#forget(upstream);
+      this.#upstreams.remove(upstream);
     }
   }
 
@@ -268,14 +233,6 @@ export class Interest {
     await this.#bus.roundTrip();
   }
 
-  #forget(upstream: Upstream): void {
-    if (!this.#live.remove(upstream.pattern, upstream)) return;
-    upstream.state = 'ended';
-    this.#live.overlapping(upstream.pattern, (other) => {
-      if (other.serial > upstream.serial) other.olderCount -= 1;
-    });
-  }
-
   #receive(upstream: Upstream, message: BusMessage): void {
     const isAlone = upstream.olderCount === 0 && upstream.state === 'live';
     if (isAlone) this.#listener(message);
@@ -284,12 +241,7 @@ export class Interest {
 
   /** Where several subscriptions may match, one has the word. */
   #receiveAmongOthers(upstream: Upstream, message: BusMessage): void {
-    let oldest: Upstream | undefined;
-    let oldestStaying: Upstream | undefined;
-    this.#live.match(message.subject, (other) => {
-      if (other.serial < (oldest?.serial ?? Infinity)) oldest = other;
-      if (other.state === 'live' && other.serial < (oldestStaying?.serial ?? Infinity)) oldestStaying = other;
-    });
+    const { oldest, oldestStaying } = this.#upstreams.oldest(message.subject);
     // What nobody stays for is nobody's, and what comes by an ended subscription was not wanted when it ended.
     if (!oldestStaying || upstream.state === 'ended') return;
     if (this.#isTaken(upstream, message, oldest!, oldestStaying)) this.#listener(message);
@@ -310,7 +262,7 @@ export class Interest {
     const { pattern } = upstream;
     const stayed = this.#staying.get(pattern) === upstream;
     this.#cancelLeaving(upstream);
-    this.#forget(upstream);
+    this.#upstreams.remove(upstream);
     if (!stayed) return;
     this.#staying.delete(pattern);
     this.#wanted.remove(pattern, pattern);
