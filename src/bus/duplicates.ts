@@ -5,8 +5,10 @@
  * Two messages are the same when subject and message id agree, or, where configured, subject and the string
  * `nonce` at the top level of a JSON payload. A message with neither is never a duplicate. It remembers within
  * two bounds, time since the first one and number, and forgets the oldest first; what is older or pushed out
- * comes through again. An id costs one look-up in a hash table, a nonce the parsing of the whole payload.
+ * comes through again. An id costs one look-up in a hash table, a nonce the parsing of the whole payload. An entry takes
+ * 400 bytes at most, however long the id or the nonce is that a publisher makes up.
  */
+import { hash } from 'node:crypto';
 import type { BusMessage } from './bus.ts';
 
 export type DuplicateWindowOptions = {
@@ -49,9 +51,8 @@ export class DuplicateWindow {
     const { subject, messageId } = message;
     const nonce = this.#byNonce ? nonceOf(message.payload) : undefined;
     if (messageId === undefined && nonce === undefined) return false;
-    // A subject has no blanks, so that no id or nonce can make two keys look alike.
-    const idKey = messageId === undefined ? undefined : `id ${subject} ${messageId}`;
-    const nonceKey = nonce === undefined ? undefined : `nonce ${subject} ${nonce}`;
+    const idKey = messageId === undefined ? undefined : keyOf('id', subject, messageId);
+    const nonceKey = nonce === undefined ? undefined : keyOf('nonce', subject, nonce);
     const nowMs = this.#now();
     this.#forget(nowMs);
     if (this.#has(idKey) || this.#has(nonceKey)) {
@@ -84,6 +85,16 @@ export class DuplicateWindow {
     const { value: oldest } = this.#seenAtMs.keys().next();
     if (oldest !== undefined) this.#seenAtMs.delete(oldest);
   }
+}
+
+const plainKeyLengthMax = 128;
+
+/** A subject has no blanks, so that no id or nonce can make two keys look alike; a hashed one has a blank less. */
+function keyOf(kind: 'id' | 'nonce', subject: string, text: string): string {
+  const key = `${kind} ${subject} ${text}`;
+  if (key.length <= plainKeyLengthMax) return key;
+  // Not as UTF-8, in which halves of surrogate pairs are all the same.
+  return `${kind} ${hash('sha256', Buffer.from(key, 'utf16le'))}`;
 }
 
 const openingBrace = 0x7b;

@@ -1,91 +1,127 @@
 /**
- * A range of subjects passes from old subscriptions to a new one while messages flow, and each message is to be
- * taken exactly once.
+ * A range of subjects passes from old subscriptions to a new one while messages flow, and each message is taken
+ * exactly once.
  *
- * While both are in force the broker sends two copies of a message, one after the other but with anything in
- * between: messages of other publishers, and the instant at which we change from one subscription to the other.
- * To ignore either side for the duration would lose or double the messages whose copies lie on both sides of that
- * instant, a matter of every other change under load. Copies carry no mark of their own, but they are equal: so
- * for a while before the change, each copy whose twin has not come yet is noted by subject and content, and after
- * the change the twins still missing are treated according to who had the word when the first copy came.
+ * While both are in force the broker sends a copy of a message for each. nats-server settles who gets a message when
+ * it reads it from its publisher, and then sends one copy after the other. Anything may come between two copies, for
+ * each publisher is served by a thread of its own; so the instant at which we change from one side to the other lies
+ * between the two copies of some message at every other change under load. To ignore either side altogether would
+ * lose or double that message. Copies carry no mark, but their contents are equal: before the change each copy whose
+ * twin has not come is noted, and after it the twins still missing are treated by what became of the first.
  *
- * Time passes in round trips: `turn` after each. A note is of use while its twin is under way and harmful
- * afterwards, when it could be taken for the twin of another message with the same content. A message that came
- * before the new subscription was in force has no twin at all, and one of which we had a copy before we began to
- * take notes has none that we know of. So a note is kept for `twinTrips` round trips at least and one more
- * at most, and the change comes another one later, when everything noted in the first two has been dropped. It costs a
- * hash of the payload per copy, for the few round trips that a hand-over takes.
+ * No ping proves that the copies of somebody else's message have all been sent, so it takes time: the twin time,
+ * within which the broker sends all of them. It is measured in turns, `turnsPerTwinTime` of them. From the first:
+ * - one twin time until nothing comes any more from before the new subscriptions, which has no twin;
+ * - another until the notes of those are forgotten: see `turn`;
+ * - the change: now the notes are exactly the messages of which one copy has come;
+ * - another one until all their twins have come, and the old subscriptions can end.
+ *
+ * So a message is lost or heard twice only if the broker stops for longer than the twin time between two copies of it.
+ * Of messages on one subject with the same content only the number can be told, and if there are always some between
+ * their copies, it can be wrong by one. It costs a hash of the payload per copy, and a note for each publisher that is
+ * between two copies. A broker that sent one side only would fill the notes: over their bound the change waits.
  */
 import { hash } from 'node:crypto';
 import type { BusMessage } from './bus.ts';
 
-/** Copies of one content that came by the new side and not yet by the old one; negative: the other way round. */
-type Note = { newAhead: number; message: BusMessage };
-type Notes = Map<string, Note>;
+/** Copies with one content. */
+type Note = {
+  /** That came by the new side and not yet by the old one; negative: the other way round. */
+  ahead: number;
+  aheadAtTurn: number;
+  /** Successive turns at which that was the same. */
+  turns: number;
+};
 
-/** Round trips after which the second copy of a message may still come and be known for one. */
-export const twinTrips = 5;
+export const turnsPerTwinTime = 4;
 
-const generationsMax = twinTrips + 1;
+/** At the last of them, what was noted within a twin time of the first has been forgotten. */
+export const turnsBeforeChange = 2 * turnsPerTwinTime + 2;
+
+/** About 170 bytes each. nats-server needs one or two for each publisher. */
+export const notesMax = 10_000;
 
 export class HandOver {
-  /** The youngest first. */
-  #generations: Notes[] = [new Map()];
-  #isChanged = false;
+  readonly #notes = new Map<string, Note>();
+  #step: 'opening' | 'noting' | 'changed' = 'opening';
+  #mustStartOver = false;
+
+  get isChanged(): boolean {
+    return this.#step === 'changed';
+  }
+
+  /** Contents of which not all copies have come. */
+  get notes(): number {
+    return this.#notes.size;
+  }
 
   /** Whether to take a copy that came by an old subscription. */
   takesOld(message: BusMessage): boolean {
     const wasNewAhead = this.#settle(message, -1);
     // Before the change every old copy counts. After it, only one whose twin was ignored before.
-    return this.#isChanged ? wasNewAhead : true;
+    return !this.isChanged || wasNewAhead;
   }
 
   /** Whether to take a copy that came by the new subscription. */
   takesNew(message: BusMessage): boolean {
     const wasOldAhead = this.#settle(message, 1);
-    return this.#isChanged ? !wasOldAhead : false;
-  }
-
-  /** Call it after each round trip before the change. Those first notes whose twins cannot come are dropped. */
-  turn(): void {
-    this.#generations = [new Map(), ...this.#generations].slice(0, generationsMax);
-  }
-
-  /** The new subscription has the word from here on; end the old one now. Comes after `twinTrips` + 2 turns. */
-  change(): void {
-    this.#isChanged = true;
+    return this.isChanged && !wasOldAhead;
   }
 
   /**
-   * After the end of the old subscription: messages that came by the new one alone before the change, because the
-   * broker was in the middle of sending both copies when the end reached it. Nobody has taken them yet.
+   * Call it when the new subscriptions are in force, and at each turn from then on. What has been missing at each turn
+   * for a twin time is no twin under way: it will not come, and counting on it would spoil a later message with the
+   * same content.
    */
-  leftovers(): BusMessage[] {
-    if (!this.#isChanged) return [];
-    const messages: BusMessage[] = [];
-    for (const { newAhead, message } of this.#generations.flatMap((notes) => [...notes.values()])) {
-      for (let i = 0; i < newAhead; i += 1) messages.push(message);
+  turn(): void {
+    this.#step = 'noting';
+    for (const [content, note] of this.#notes) {
+      const isSame = note.ahead === note.aheadAtTurn;
+      note.turns = isSame ? note.turns + 1 : 0;
+      note.aheadAtTurn = note.ahead;
+      if (note.ahead === 0 || note.turns === turnsPerTwinTime) this.#notes.delete(content);
     }
-    return messages;
   }
 
-  /** Notes a copy, or strikes out the note of its twin. True in the latter case. */
+  /** The new side has the word from here on. False when that has to wait: start over with the turns. */
+  change(): boolean {
+    if (this.#mustStartOver) this.forget();
+    else this.#step = 'changed';
+    this.#mustStartOver = false;
+    return this.isChanged;
+  }
+
+  /** Another subscription than before is the new one somewhere: what has been noted of its copies is worth nothing. */
+  startOver(): void {
+    this.#mustStartOver = true;
+  }
+
+  /** The link broke: nothing that is missing will come. */
+  forget(): void {
+    this.#notes.clear();
+  }
+
+  /** Whether the twin had come before. If not, the copy is noted. */
   #settle(message: BusMessage, side: 1 | -1): boolean {
-    const key = `${message.subject} ${hash('sha1', message.payload)}`;
-    // The youngest first: of two notes alike, the older one is more likely to have no twin.
-    for (const notes of this.#generations) {
-      const note = notes.get(key);
-      if (!note || note.newAhead * side >= 0) continue;
-      note.newAhead += side;
-      if (note.newAhead === 0) notes.delete(key);
+    if (this.#step === 'opening') return false;
+    const content = contentOf(message);
+    const note = this.#notes.get(content);
+    if (note !== undefined && note.ahead * side < 0) {
+      note.ahead += side;
+      // One that was there at the last turn stays until the next, to be compared.
+      if (note.ahead === 0 && note.aheadAtTurn === 0) this.#notes.delete(content);
       return true;
     }
     // After the change the word is clear for every new message: nothing more needs noting.
-    if (this.#isChanged) return false;
-    const youngest = this.#generations[0]!;
-    const note = youngest.get(key);
-    if (note) note.newAhead += side;
-    else youngest.set(key, { newAhead: side, message });
+    if (this.isChanged) return false;
+    if (note !== undefined) note.ahead += side;
+    else if (this.#notes.size < notesMax) this.#notes.set(content, { ahead: side, aheadAtTurn: 0, turns: 0 });
+    else this.#mustStartOver = true;
     return false;
   }
+}
+
+/** The same for messages that nobody could tell apart. A subject has no blanks, and a hash has a fixed length. */
+function contentOf({ subject, messageId = '', payload }: BusMessage): string {
+  return `${subject} ${messageId} ${hash('sha1', payload, 'base64')}`;
 }

@@ -3,62 +3,64 @@
  *
  * A pattern is wanted by any number of takers. Upstream there is a subscription only for those patterns that no
  * other wanted one covers. When a new pattern covers older ones, or the end of one uncovers others, the new
- * subscriptions come first and the old ones go afterwards, by a hand-over (see there): in between nothing is lost
- * and nothing is heard twice. Patterns that overlap in part (`a.*.c` and `a.b.*`) stay side by side. The broker
- * sends a copy for each; the oldest subscription that matches has the word, and the other copies are ignored.
+ * subscriptions come first and the old ones go a few seconds later, by a hand-over (see there): in between nothing is
+ * lost and nothing is heard twice. Patterns that overlap in part (`a.*.c` and `a.b.*`) stay side by side. The
+ * broker sends a copy for each; the oldest subscription that matches has the word, and the other copies are ignored.
  *
- * What remains: around a hand-over, a message of which the broker sends the two copies more than five round
- * trips apart may be heard twice, or late. Across an outage there is no exactness, as messages are lost then anyway.
+ * What remains: a message is lost or heard twice if the broker stops for longer than the twin time between two of
+ * its copies, of all places and just at a change. Across an outage there is no exactness: messages are lost then anyway.
  *
  * A message costs nothing more than a look at two fields, unless its subscription overlaps an older one. Changes
  * cost the branches of a tree that they touch, not the number of patterns.
  */
-import type { Bus, BusMessage, BusMessageListener, BusSubscription } from './bus.ts';
-import { HandOver, twinTrips } from './hand-over.ts';
+import { setTimeout } from 'node:timers/promises';
+import type { Bus, BusMessage, BusMessageListener } from './bus.ts';
+import { HandOver, turnsBeforeChange, turnsPerTwinTime } from './hand-over.ts';
 import { PatternTree } from './pattern-tree.ts';
+import { type Upstream, Upstreams } from './upstreams.ts';
 
-/** One subscription on the bus. */
-type Upstream = {
-  pattern: string;
-  subscription: BusSubscription | undefined;
-  /** Places it among the others by age. */
-  serial: number;
-  /** Live ones that overlap and were there before: they have the word where they match. */
-  olderCount: number;
-  /** Leaving: on the old side of the hand-over under way. Ended: what still comes is nobody's. */
-  state: 'live' | 'leaving' | 'ended';
+/** What a hand-over asks of the broker and of the clock. */
+export type InterestOptions = {
+  /** Within this time the broker sends all copies of a message. A hand-over takes three of them. */
+  twinMs?: number;
+  wait?: (ms: number) => Promise<unknown>;
 };
-
-/** As many as a hand-over needs to tell copies apart. */
-const tripsBeforeChange = twinTrips + 2;
-const tripsAfterChange = twinTrips;
 
 export class Interest {
   readonly #bus: Bus;
   readonly #listener: BusMessageListener;
+  readonly #twinMs: number;
+  readonly #wait: (ms: number) => Promise<unknown>;
   /** Takers by pattern. */
   readonly #takers = new Map<string, number>();
   /** The wanted patterns, but for those that the broker has refused. */
   readonly #wanted = new PatternTree<string>();
   readonly #refused = new Set<string>();
   /** Every subscription in force, also while it waits to leave or is leaving. */
-  readonly #live = new PatternTree<Upstream>();
+  readonly #upstreams = new Upstreams();
   /** Those that are to stay, by pattern: no pattern here covers another. */
   readonly #staying = new Map<string, Upstream>();
   /** Those that the next hand-over takes away, by pattern. */
   readonly #waiting = new Map<string, Upstream>();
-  #handOver: HandOver | undefined;
+  /** Those that the hand-over under way takes away, by pattern. They may be taken back before its change. */
+  readonly #leaving = new Map<string, Upstream>();
+  #handOver = new HandOver();
   #isHandingOver = false;
-  #serials = 0;
+  /** Of the youngest subscription when the hand-over under way began. */
+  #serialAtHandOver = 0;
   /** Copies ignored because another subscription had the word. Only ever added to. */
   overlapDuplicates = 0;
 
-  constructor(bus: Bus, listener: BusMessageListener) {
+  constructor(bus: Bus, listener: BusMessageListener, options: InterestOptions = {}) {
     this.#bus = bus;
     this.#listener = listener;
-    // Permissions may have changed while we were away.
+    this.#twinMs = options.twinMs ?? 2_000;
+    // A gateway that has nothing else to do may end meanwhile.
+    this.#wait = options.wait ?? ((ms) => setTimeout(ms, undefined, { ref: false }));
     bus.onState((state) => {
+      // Permissions may have changed while we were away.
       if (state === 'connected') this.#retryRefused();
+      else this.#handOver.forget();
     });
   }
 
@@ -104,10 +106,8 @@ export class Interest {
     this.#wanted.add(pattern, pattern);
     if (this.#isCovered(pattern)) return;
     const entered = this.#stay(pattern);
-    const covered: Upstream[] = [];
-    this.#live.covered(pattern, (upstream) => {
-      if (upstream !== entered && this.#staying.get(upstream.pattern) === upstream) covered.push(upstream);
-    });
+    const isStaying = (one: Upstream): boolean => this.#staying.get(one.pattern) === one;
+    const covered = this.#upstreams.covered(pattern).filter((one) => one !== entered && isStaying(one));
     for (const upstream of covered) this.#leave(upstream);
   }
 
@@ -129,25 +129,9 @@ export class Interest {
   }
 
   #stay(pattern: string): Upstream {
-    const waiting = this.#waiting.get(pattern);
-    if (waiting) {
-      // It had been told to leave and has not begun to.
-      this.#waiting.delete(pattern);
-      this.#staying.set(pattern, waiting);
-      return waiting;
-    }
-    this.#serials += 1;
-    const upstream: Upstream = {
-      pattern,
-      subscription: undefined,
-      serial: this.#serials,
-      olderCount: 0,
-      state: 'live',
-    };
-    this.#live.overlapping(pattern, () => {
-      upstream.olderCount += 1;
-    });
-    this.#live.add(pattern, upstream);
+    const kept = this.#takeBack(pattern);
+    if (kept) return kept;
+    const upstream = this.#upstreams.add(pattern);
     this.#staying.set(pattern, upstream);
     upstream.subscription = this.#bus.subscribe(
       pattern,
@@ -157,16 +141,33 @@ export class Interest {
     return upstream;
   }
 
+  /** One that has been told to leave, if it still has the word wherever it is the oldest. */
+  #takeBack(pattern: string): Upstream | undefined {
+    const upstream = this.#waiting.get(pattern) ?? this.#leaving.get(pattern);
+    if (!upstream) return undefined;
+    // A latecomer has the word already: see `#isTaken`.
+    const hasLatecomer = this.#upstreams.hasYounger(pattern, this.#serialAtHandOver);
+    if (upstream.state === 'leaving' && hasLatecomer) return undefined;
+    this.#cancelLeaving(upstream);
+    if (upstream.state === 'leaving') this.#handOver.startOver();
+    upstream.state = 'live';
+    this.#staying.set(pattern, upstream);
+    return upstream;
+  }
+
+  #cancelLeaving(upstream: Upstream): void {
+    // There may be a younger one with the same pattern.
+    for (const going of [this.#waiting, this.#leaving]) {
+      if (going.get(upstream.pattern) === upstream) going.delete(upstream.pattern);
+    }
+  }
+
   #leave(upstream: Upstream): void {
     this.#staying.delete(upstream.pattern);
-    let hasHeir = false;
-    this.#live.overlapping(upstream.pattern, (other) => {
-      if (other.serial > upstream.serial) hasHeir = true;
-    });
-    if (!hasHeir) {
+    if (!this.#upstreams.hasYounger(upstream.pattern, upstream.serial)) {
       // The usual case. Nobody else hears any of it, so that there is nothing to hand over.
       upstream.subscription?.drain();
-      this.#forget(upstream);
+      this.#upstreams.remove(upstream);
       return;
     }
     this.#waiting.set(upstream.pattern, upstream);
@@ -176,46 +177,60 @@ export class Interest {
   /** One hand-over after the other, until nobody waits. */
   async #handOverAll(): Promise<void> {
     this.#isHandingOver = true;
-    while (this.#waiting.size > 0) {
-      const leaving = [...this.#waiting.values()];
-      this.#waiting.clear();
-      for (const upstream of leaving) upstream.state = 'leaving';
-      await this.#handOverFrom(leaving);
-    }
+    // What changes in one turn is handed over together.
+    await null;
+    while (this.#waiting.size > 0) await this.#handOverWaiting();
     this.#isHandingOver = false;
   }
 
-  async #handOverFrom(leaving: readonly Upstream[]): Promise<void> {
+  async #handOverWaiting(): Promise<void> {
+    for (const upstream of this.#waiting.values()) {
+      upstream.state = 'leaving';
+      this.#leaving.set(upstream.pattern, upstream);
+    }
+    this.#waiting.clear();
+    this.#serialAtHandOver = this.#upstreams.youngestSerial;
     const handOver = new HandOver();
     this.#handOver = handOver;
     try {
-      // The first round trip proves that the new subscriptions are in force, or refused. The others give the copies
-      // of messages from before the first the time to find each other.
-      for (let trips = 0; trips < tripsBeforeChange; trips += 1) {
-        await this.#bus.roundTrip();
-        handOver.turn();
-      }
-      handOver.change();
-      for (const upstream of leaving) upstream.subscription?.drain();
-      // After the first of these, nothing more comes by the old ones. The others are for new copies held up.
-      for (let trips = 0; trips < tripsAfterChange; trips += 1) await this.#bus.roundTrip();
+      // Proves that the new subscriptions are in force, or refused.
+      await this.#bus.roundTrip();
+      await this.#turnsUntilChange(handOver);
     } catch {
       // The bus is away, or was never there: no copies are under way that could be told apart.
     }
-    this.#handOver = undefined;
-    for (const upstream of leaving) {
+    const ending = [...this.#leaving.values()];
+    // From here on they cannot be taken back.
+    this.#leaving.clear();
+    if (handOver.isChanged) await this.#turnsAfterChange();
+    for (const upstream of ending) {
       upstream.subscription?.drain();
-      this.#forget(upstream);
+      this.#upstreams.remove(upstream);
     }
-    for (const message of handOver.leftovers()) this.#listener(message);
   }
 
-  #forget(upstream: Upstream): void {
-    if (!this.#live.remove(upstream.pattern, upstream)) return;
-    upstream.state = 'ended';
-    this.#live.overlapping(upstream.pattern, (other) => {
-      if (other.serial > upstream.serial) other.olderCount -= 1;
-    });
+  async #turnsUntilChange(handOver: HandOver): Promise<void> {
+    do {
+      handOver.turn();
+      for (let turns = 1; turns < turnsBeforeChange; turns += 1) {
+        await this.#turn();
+        handOver.turn();
+      }
+    } while (!handOver.change());
+  }
+
+  async #turnsAfterChange(): Promise<void> {
+    try {
+      for (let turns = 0; turns < turnsPerTwinTime; turns += 1) await this.#turn();
+    } catch {
+      // The bus is away: nothing that was under way will come.
+    }
+  }
+
+  /** The round trip sees to it that a broker that stands still makes no turn meanwhile. */
+  async #turn(): Promise<void> {
+    await this.#wait(this.#twinMs / turnsPerTwinTime);
+    await this.#bus.roundTrip();
   }
 
   #receive(upstream: Upstream, message: BusMessage): void {
@@ -226,12 +241,7 @@ export class Interest {
 
   /** Where several subscriptions may match, one has the word. */
   #receiveAmongOthers(upstream: Upstream, message: BusMessage): void {
-    let oldest: Upstream | undefined;
-    let oldestStaying: Upstream | undefined;
-    this.#live.match(message.subject, (other) => {
-      if (other.serial < (oldest?.serial ?? Infinity)) oldest = other;
-      if (other.state === 'live' && other.serial < (oldestStaying?.serial ?? Infinity)) oldestStaying = other;
-    });
+    const { oldest, oldestStaying } = this.#upstreams.oldest(message.subject);
     // What nobody stays for is nobody's, and what comes by an ended subscription was not wanted when it ended.
     if (!oldestStaying || upstream.state === 'ended') return;
     if (this.#isTaken(upstream, message, oldest!, oldestStaying)) this.#listener(message);
@@ -239,18 +249,20 @@ export class Interest {
   }
 
   #isTaken(upstream: Upstream, message: BusMessage, oldest: Upstream, oldestStaying: Upstream): boolean {
-    // No hand-over of these subjects is under way.
-    if (oldest === oldestStaying) return upstream === oldest;
-    if (upstream === oldest) return this.#handOver!.takesOld(message);
-    return upstream === oldestStaying && this.#handOver!.takesNew(message);
+    // No hand-over of these subjects is under way. Or nobody wanted them when it began: whoever does now has come too
+    // late for a copy of anything that has been heard already.
+    if (oldest === oldestStaying || oldestStaying.serial > this.#serialAtHandOver)
+      return upstream === oldestStaying;
+    if (upstream === oldest) return this.#handOver.takesOld(message);
+    return upstream === oldestStaying && this.#handOver.takesNew(message);
   }
 
   /** The broker denies it: it covers nothing, and must not have the word. */
   #upstreamOnRefused(upstream: Upstream): void {
     const { pattern } = upstream;
     const stayed = this.#staying.get(pattern) === upstream;
-    if (this.#waiting.get(pattern) === upstream) this.#waiting.delete(pattern);
-    this.#forget(upstream);
+    this.#cancelLeaving(upstream);
+    this.#upstreams.remove(upstream);
     if (!stayed) return;
     this.#staying.delete(pattern);
     this.#wanted.remove(pattern, pattern);

@@ -4,20 +4,20 @@
  * Several values may hang on one pattern. Each query visits the values of all patterns in question, in no
  * promised order, and costs the branches that it has to look into, not the size of the tree. Values may be
  * added and removed while a query runs: a removed one that was not visited yet is not visited any more.
- * Patterns are taken as already checked.
+ * Patterns are taken as already checked, and no value is undefined.
  */
-
-export type Visit<Value> = (value: Value) => void;
+import { type Bag, bagHas, bagWith, bagWithout, type Visit, visitBag } from './value-bag.ts';
 
 class Node<Value> {
   readonly parent: Node<Value> | undefined;
   readonly token: string;
-  literals: Map<string, Node<Value>> | undefined;
-  star: Node<Value> | undefined;
+  /** One alone has no map around it, as for values: see value-bag.ts. */
+  literals: Node<Value> | Map<string, Node<Value>> | undefined = undefined;
+  star: Node<Value> | undefined = undefined;
   /** Values of the pattern that ends with this node's token. */
-  here: Set<Value> | undefined;
+  here: Bag<Value> = undefined;
   /** Values of the pattern that has `>` after this node's token. */
-  rest: Set<Value> | undefined;
+  rest: Bag<Value> = undefined;
 
   constructor(parent: Node<Value> | undefined, token: string) {
     this.parent = parent;
@@ -25,7 +25,7 @@ class Node<Value> {
   }
 
   get isEmpty(): boolean {
-    return !this.here && !this.rest && !this.star && !this.literals;
+    return this.here === undefined && this.rest === undefined && !this.star && !this.literals;
   }
 }
 
@@ -34,36 +34,25 @@ export class PatternTree<Value> {
 
   /** False when the value was there already. */
   add(pattern: string, value: Value): boolean {
-    const tokens = pattern.split('.');
-    const hasRest = tokens.at(-1) === '>';
-    if (hasRest) tokens.pop();
+    const { tokens, end } = placeOf(pattern);
     let node = this.#root;
     for (const token of tokens) node = childFor(node, token);
-    if (hasRest) node.rest ??= new Set();
-    else node.here ??= new Set();
-    const values = (hasRest ? node.rest : node.here)!;
-    if (values.has(value)) return false;
-    values.add(value);
+    if (bagHas(node[end], value)) return false;
+    node[end] = bagWith(node[end], value);
     return true;
   }
 
   /** False when it was not there. */
   remove(pattern: string, value: Value): boolean {
-    const tokens = pattern.split('.');
-    const hasRest = tokens.at(-1) === '>';
-    if (hasRest) tokens.pop();
+    const { tokens, end } = placeOf(pattern);
     let node: Node<Value> | undefined = this.#root;
     for (const token of tokens) {
-      node = token === '*' ? node.star : node.literals?.get(token);
+      node = token === '*' ? node.star : literalChild(node, token);
       if (!node) return false;
     }
-    const values = hasRest ? node.rest : node.here;
-    if (!values?.delete(value)) return false;
-    if (values.size === 0) {
-      if (hasRest) node.rest = undefined;
-      else node.here = undefined;
-      prune(node);
-    }
+    if (!bagHas(node[end], value)) return false;
+    node[end] = bagWithout(node[end], value);
+    prune(node);
     return true;
   }
 
@@ -88,17 +77,36 @@ export class PatternTree<Value> {
   }
 }
 
+/** The way to the node of a pattern, and which of its bags is the pattern's. */
+function placeOf(pattern: string): { tokens: string[]; end: 'here' | 'rest' } {
+  const tokens = pattern.split('.');
+  if (tokens.at(-1) !== '>') return { tokens, end: 'here' };
+  tokens.pop();
+  return { tokens, end: 'rest' };
+}
+
+function literalChild<Value>({ literals }: Node<Value>, token: string): Node<Value> | undefined {
+  if (literals instanceof Map) return literals.get(token);
+  return literals?.token === token ? literals : undefined;
+}
+
+function visitLiterals<Value>({ literals }: Node<Value>, visit: Visit<Node<Value>>): void {
+  if (literals instanceof Map) literals.forEach(visit);
+  else if (literals) visit(literals);
+}
+
 function childFor<Value>(node: Node<Value>, token: string): Node<Value> {
   if (token === '*') {
     node.star ??= new Node(node, token);
     return node.star;
   }
-  node.literals ??= new Map();
-  let child = node.literals.get(token);
-  if (!child) {
-    child = new Node(node, token);
-    node.literals.set(token, child);
-  }
+  const known = literalChild(node, token);
+  if (known) return known;
+  const child = new Node(node, token);
+  const { literals } = node;
+  if (literals instanceof Map) literals.set(token, child);
+  else if (literals) node.literals = new Map([literals, child].map((one) => [one.token, one]));
+  else node.literals = child;
   return child;
 }
 
@@ -107,8 +115,11 @@ function prune<Value>(leaf: Node<Value>): void {
   let node = leaf;
   while (node.parent && node.isEmpty) {
     const { parent, token } = node;
+    const { literals } = parent;
     if (token === '*') parent.star = undefined;
-    else if (parent.literals?.delete(token) && parent.literals.size === 0) parent.literals = undefined;
+    else if (literals === node) parent.literals = undefined;
+    else if (literals instanceof Map && literals.delete(token) && literals.size === 0)
+      parent.literals = undefined;
     node = parent;
   }
 }
@@ -116,28 +127,42 @@ function prune<Value>(leaf: Node<Value>): void {
 // In each of these, `start` or `at` is the place of a token that is there: nodes are entered before the last one only.
 
 function visitMatching<Value>(node: Node<Value>, subject: string, start: number, visit: Visit<Value>): void {
-  node.rest?.forEach(visit);
-  const { literals, star } = node;
-  if (!literals && !star) return;
+  visitBag(node.rest, visit);
+  const { star } = node;
+  if (!node.literals && !star) return;
   const end = subject.indexOf('.', start);
-  const literal = literals?.get(end === -1 ? subject.slice(start) : subject.slice(start, end));
+  const literal = literalChildAt(node, subject, start, end === -1 ? subject.length : end);
   if (end === -1) {
-    literal?.here?.forEach(visit);
-    star?.here?.forEach(visit);
+    if (literal) visitBag(literal.here, visit);
+    if (star) visitBag(star.here, visit);
   } else {
     if (literal) visitMatching(literal, subject, end + 1, visit);
     if (star) visitMatching(star, subject, end + 1, visit);
   }
 }
 
+/** The child for the token between the two places, which is cut out only where it has to be looked up. */
+function literalChildAt<Value>(
+  { literals }: Node<Value>,
+  subject: string,
+  start: number,
+  end: number,
+): Node<Value> | undefined {
+  if (!literals) return undefined;
+  if (literals instanceof Map) return literals.get(subject.slice(start, end));
+  return literals.token.length === end - start && subject.startsWith(literals.token, start)
+    ? literals
+    : undefined;
+}
+
 function visitCovering<Value>(node: Node<Value>, tokens: string[], at: number, visit: Visit<Value>): void {
-  node.rest?.forEach(visit);
+  visitBag(node.rest, visit);
   const token = tokens[at]!;
   if (token === '>') return;
   // `*` is never the name of a literal child, so that only the star covers it.
-  for (const child of [node.literals?.get(token), node.star]) {
+  for (const child of [literalChild(node, token), node.star]) {
     if (!child) continue;
-    if (at === tokens.length - 1) child.here?.forEach(visit);
+    if (at === tokens.length - 1) visitBag(child.here, visit);
     else visitCovering(child, tokens, at + 1, visit);
   }
 }
@@ -151,14 +176,14 @@ function visitCovered<Value>(node: Node<Value>, tokens: string[], at: number, vi
   const isLast = at === tokens.length - 1;
   const enter = (child: Node<Value> | undefined): void => {
     if (!child) return;
-    if (isLast) child.here?.forEach(visit);
+    if (isLast) visitBag(child.here, visit);
     else visitCovered(child, tokens, at + 1, visit);
   };
   if (token === '*') {
-    node.literals?.forEach(enter);
+    visitLiterals(node, enter);
     enter(node.star);
   } else {
-    enter(node.literals?.get(token));
+    enter(literalChild(node, token));
   }
 }
 
@@ -168,24 +193,24 @@ function visitOverlapping<Value>(node: Node<Value>, tokens: string[], at: number
     visitAllBelow(node, visit);
     return;
   }
-  node.rest?.forEach(visit);
+  visitBag(node.rest, visit);
   const isLast = at === tokens.length - 1;
   const enter = (child: Node<Value> | undefined): void => {
     if (!child) return;
-    if (isLast) child.here?.forEach(visit);
+    if (isLast) visitBag(child.here, visit);
     else visitOverlapping(child, tokens, at + 1, visit);
   };
-  if (token === '*') node.literals?.forEach(enter);
-  else enter(node.literals?.get(token));
+  if (token === '*') visitLiterals(node, enter);
+  else enter(literalChild(node, token));
   enter(node.star);
 }
 
 function visitAllBelow<Value>(node: Node<Value>, visit: Visit<Value>): void {
-  node.rest?.forEach(visit);
+  visitBag(node.rest, visit);
   const enter = (child: Node<Value>): void => {
-    child.here?.forEach(visit);
+    visitBag(child.here, visit);
     visitAllBelow(child, visit);
   };
-  node.literals?.forEach(enter);
+  visitLiterals(node, enter);
   if (node.star) enter(node.star);
 }

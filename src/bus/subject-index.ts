@@ -5,11 +5,12 @@
  * wildcards are searched token by token. A subject that nobody wants costs one failed look-up in each. It does
  * not merge: a value added under two patterns that both match is visited twice.
  */
-import { PatternTree, type Visit } from './pattern-tree.ts';
+import { PatternTree } from './pattern-tree.ts';
 import { isLiteral } from './subjects.ts';
+import { type Bag, bagHas, bagWith, bagWithout, type Visit, visitBag } from './value-bag.ts';
 
 export class SubjectIndex<Value> {
-  readonly #literals = new Map<string, Set<Value>>();
+  readonly #literals = new Map<string, Bag<Value>>();
   readonly #wildcards = new PatternTree<Value>();
   #wildcardEntries = 0;
   #entries = 0;
@@ -22,13 +23,9 @@ export class SubjectIndex<Value> {
   /** Adding a pair again does nothing and answers false. */
   add(pattern: string, value: Value): boolean {
     if (isLiteral(pattern)) {
-      let values = this.#literals.get(pattern);
-      if (!values) {
-        values = new Set();
-        this.#literals.set(pattern, values);
-      }
-      if (values.has(value)) return false;
-      values.add(value);
+      const values = this.#literals.get(pattern);
+      if (bagHas(values, value)) return false;
+      this.#literals.set(pattern, bagWith(values, value));
     } else {
       if (!this.#wildcards.add(pattern, value)) return false;
       this.#wildcardEntries += 1;
@@ -41,8 +38,10 @@ export class SubjectIndex<Value> {
   remove(pattern: string, value: Value): boolean {
     if (isLiteral(pattern)) {
       const values = this.#literals.get(pattern);
-      if (!values?.delete(value)) return false;
-      if (values.size === 0) this.#literals.delete(pattern);
+      if (!bagHas(values, value)) return false;
+      const others = bagWithout(values, value);
+      if (others === undefined) this.#literals.delete(pattern);
+      else this.#literals.set(pattern, others);
     } else {
       if (!this.#wildcards.remove(pattern, value)) return false;
       this.#wildcardEntries -= 1;
@@ -56,7 +55,7 @@ export class SubjectIndex<Value> {
    * added one is still visited is not promised.
    */
   match(subject: string, visit: Visit<Value>): void {
-    this.#literals.get(subject)?.forEach(visit);
+    visitBag(this.#literals.get(subject), visit);
     if (this.#wildcardEntries > 0) this.#wildcards.match(subject, visit);
   }
 }

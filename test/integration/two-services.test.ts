@@ -79,7 +79,7 @@ describe('nothing is left of a service that was stopped', {
   const run = async (scenario: string, NATS_URL: string): Promise<string> => {
     const { PATH = '', HOME = '' } = process.env;
     // A program that does not end by itself is killed, and that is an error.
-    const options = { env: { PATH, HOME, NATS_URL }, timeout: 20_000, killSignal: 'SIGKILL' } as const;
+    const options = { env: { PATH, HOME, NATS_URL }, timeout: 60_000, killSignal: 'SIGKILL' } as const;
     return (await promisify(execFile)(process.execPath, [program, scenario], options)).stdout;
   };
   const scenarios = JSON.parse(await run('', '')) as string[];

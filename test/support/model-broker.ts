@@ -5,8 +5,8 @@
  * Commands travel to it and are served one by one. A published message is routed as nats-server does it: who gets
  * it is settled at once, then copy after copy is sent, each only if its subscription has not ended by then, and
  * anything may happen between two copies. What it sends arrives in order, as many items at a time as the test
- * likes before anybody who awaits something can act. The only bound: a routing is done before a second ping is
- * answered since it began.
+ * likes before anybody who awaits something can act. Time stands still until the test lets it pass. The only bound:
+ * a routing is done within the twin time.
  */
 import type {
   Bus,
@@ -26,7 +26,8 @@ type Sub = {
   isInForce: boolean;
   isEnded: boolean;
 };
-type Routing = { message: BusMessage; subs: Sub[]; pingsSince: number };
+type Routing = { message: BusMessage; subs: Sub[]; begunMs: number };
+type Wait = { overMs: number; resolve: () => void };
 type Ping = { resolve: () => void; reject: (error: Error) => void };
 
 export class ModelBroker implements Bus {
@@ -50,14 +51,26 @@ export class ModelBroker implements Bus {
   readonly #routings: Routing[] = [];
   readonly #stream: (() => void)[] = [];
   readonly #pings = new Set<Ping>();
+  #waits: Wait[] = [];
+  #nowMs = 0;
+  readonly #twinMs: number;
+
+  constructor(twinMs: number) {
+    this.#twinMs = twinMs;
+  }
 
   /** What is in force at the broker now. */
   get patterns(): string[] {
     return this.#subs.filter(({ isInForce }) => isInForce).map(({ pattern }) => pattern);
   }
 
+  /** Subscriptions made so far. */
+  get subscribed(): number {
+    return this.#subs.length;
+  }
+
   get isQuiet(): boolean {
-    return this.#commands.length + this.#routings.length + this.#stream.length === 0;
+    return this.#commands.length + this.#routings.length + this.#stream.length + this.#waits.length === 0;
   }
 
   start(): void {
@@ -92,11 +105,7 @@ export class ModelBroker implements Bus {
     if (this.state !== 'connected') throw new BusUnavailableError('away');
     const ping = Promise.withResolvers<void>();
     this.#pings.add(ping);
-    this.#commands.push(() => {
-      for (const routing of [...this.#routings]) if (routing.pingsSince > 0) this.#finish(routing);
-      for (const routing of this.#routings) routing.pingsSince += 1;
-      this.#stream.push(() => ping.resolve());
-    });
+    this.#commands.push(() => this.#stream.push(() => ping.resolve()));
     await ping.promise;
     this.#pings.delete(ping);
     return 0;
@@ -107,12 +116,14 @@ export class ModelBroker implements Bus {
     const message = { subject, payload: Buffer.from(content) };
     const subs = this.#subs.filter(({ isInForce, pattern }) => isInForce && matches(pattern, subject));
     if (isReversed) subs.reverse();
-    this.#routings.push({ message, subs, pingsSince: 0 });
+    this.#routings.push({ message, subs, begunMs: this.#nowMs });
   }
 
-  /** Serves one command of ours. */
-  serve(): void {
-    this.#commands.shift()?.();
+  /** Serves one command of ours. False when there is none. */
+  serve(): boolean {
+    const command = this.#commands.shift();
+    command?.();
+    return command !== undefined;
   }
 
   /** Sends one copy of the message that is being routed in the given place. */
@@ -128,6 +139,21 @@ export class ModelBroker implements Bus {
     while (this.#routings.includes(routing)) this.route(this.#routings.indexOf(routing));
   }
 
+  /** For those who wait: resolves when that much time has passed. */
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#waits.push({ overMs: this.#nowMs + ms, resolve }));
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    for (const routing of [...this.#routings]) {
+      if (this.#nowMs - routing.begunMs >= this.#twinMs) this.#finish(routing);
+    }
+    const isOver = ({ overMs }: Wait): boolean => overMs <= this.#nowMs;
+    for (const { resolve } of this.#waits.filter(isOver)) resolve();
+    this.#waits = this.#waits.filter((wait) => !isOver(wait));
+  }
+
   /** Lets items of the stream arrive, all in one go, and then those who waited for them act. */
   async arrive(items: number): Promise<void> {
     for (const item of this.#stream.splice(0, items)) item();
@@ -136,9 +162,12 @@ export class ModelBroker implements Bus {
 
   /** Takes every step that is left to take. */
   async settle(): Promise<void> {
+    // Whoever has been told something in this turn may act.
+    await new Promise(setImmediate);
     while (!this.isQuiet) {
       this.serve();
       for (const routing of [...this.#routings]) this.#finish(routing);
+      this.pass(this.#twinMs);
       await this.arrive(this.#stream.length);
     }
   }

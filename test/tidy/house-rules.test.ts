@@ -42,7 +42,7 @@ function importersOf(packageName: string): string[] {
 describe('libraries are each known in one place', () => {
   const homes: Record<string, RegExp> = {
     ws: /^src\/gateway\/(listener|client-socket)\.ts$/,
-    '@nats-io': /^src\/bus\/nats-bus\.ts$/,
+    '@nats-io': /^src\/bus\/nats-[a-z]+\.ts$/,
     '@opentelemetry': /^src\/telemetry\//,
     koa: /^src\/http\//,
     '@koa': /^src\/http\//,

@@ -94,9 +94,10 @@ export const busInstruments = {
     kind: 'counter',
     unit: '{message}',
     stability: 'ours',
-    counts: 'Messages suppressed because they had come before, within the duplicate window.',
-    not: 'Faults: a publisher that retries makes them.',
-    source: 'the duplicate window',
+    counts:
+      'Messages suppressed because they had come before: within the duplicate window, or by another subscription of ours that overlaps.',
+    not: 'Faults: a publisher that retries makes them, and for some seconds the exchange of a subscription for a wider one.',
+    source: 'the duplicate window and the subscriptions of the bus',
     question: 'Does a publisher send everything twice?',
   },
   'tidegauge.dedupe.entries': {

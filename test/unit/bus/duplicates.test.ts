@@ -51,6 +51,22 @@ describe('DuplicateWindow', () => {
     assert.equal(window.isDuplicate(message('a', '1')), false);
   });
 
+  it('tells long ids and nonces apart to their last unit, and keeps none of them whole', () => {
+    const { window } = create({ byNonce: true, entriesMax: 1_000 });
+    const long = 'x'.repeat(1_000_000);
+    for (const id of [`${long}a`, `${long}b`]) {
+      assert.equal(window.isDuplicate(message('a', id)), false);
+      assert.equal(window.isDuplicate(message('b', id)), false);
+      assert.equal(window.isDuplicate(message('a', id)), true);
+    }
+    const text = 'y'.repeat(200);
+    for (const nonce of [`${text}\\ud800`, `${text}\\udc00`]) {
+      assert.equal(window.isDuplicate(message('a', undefined, `{"nonce":"${nonce}"}`)), false);
+      assert.equal(window.isDuplicate(message('a', undefined, `{"nonce":"${nonce}"}`)), true);
+    }
+    assert.equal(window.entries, 6);
+  });
+
   it('forgets the oldest first when there are too many', () => {
     const { window } = create({ entriesMax: 2 });
     for (const id of ['1', '2', '3']) window.isDuplicate(message('a', id));

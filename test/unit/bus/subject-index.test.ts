@@ -65,38 +65,32 @@ describe('SubjectIndex', () => {
     );
   });
 
-  it('does not visit a value that was removed during the visit', () => {
-    const index = new SubjectIndex<string>();
-    for (const one of ['first', 'second']) index.add('a.b', one);
-    index.add('a.*', 'third');
-    const seen: string[] = [];
-    index.match('a.b', (value) => {
-      seen.push(value);
-      index.remove('a.b', 'second');
-      index.remove('a.*', 'third');
+  for (const removed of [['second'], ['second', 'third'], ['first', 'second', 'third']]) {
+    it(`does not visit a value that was removed during the visit, of three: ${removed}`, () => {
+      const index = new SubjectIndex<string>();
+      const all = ['first', 'second', 'third'];
+      for (const one of all) index.add('a.b', one);
+      index.add('a.*', 'by another pattern');
+      const seen: string[] = [];
+      index.match('a.b', (value) => {
+        seen.push(value);
+        for (const one of removed) index.remove('a.b', one);
+        index.remove('a.*', 'by another pattern');
+      });
+      assert.deepEqual(seen, ['first', ...all.slice(1).filter((one) => !removed.includes(one))]);
+      assert.equal(index.entries, all.length - removed.length);
     });
-    assert.deepEqual(seen, ['first']);
-    assert.equal(index.entries, 1);
-  });
+  }
 
-  it('answers for a subject that nobody wants in well under two microseconds, among 100,000 literals', () => {
-    const index = new SubjectIndex<number>();
-    for (let i = 0; i < 100_000; i += 1) index.add(`literal.${i}.price`, i);
-    for (let i = 0; i < 100; i += 1) index.add(`wild.${i}.*`, i);
-    const subjects = Array.from({ length: 1_000 }, (_, i) => `public.nobody.${i}`);
-    let hits = 0;
-    const count = (): void => {
-      hits += 1;
-    };
-    // The best of several rounds: others share the machine.
-    let bestUs = Infinity;
-    for (let round = 0; round < 10; round += 1) {
-      const startMs = performance.now();
-      for (let i = 0; i < 10; i += 1) for (const one of subjects) index.match(one, count);
-      bestUs = Math.min(bestUs, ((performance.now() - startMs) * 1_000) / 10_000);
-    }
-    assert.equal(hits, 0);
-    assert.ok(bestUs < 2, `${bestUs.toFixed(3)} us`);
+  it('keeps a value that is itself a set apart from several values', () => {
+    const index = new SubjectIndex<Set<string>>();
+    const [one, other] = [new Set(['x']), new Set(['y', 'z'])];
+    index.add('a', one);
+    assert.equal(index.remove('a', other), false);
+    index.add('a', other);
+    const seen: Set<string>[] = [];
+    index.match('a', (value) => seen.push(value));
+    assert.deepEqual(seen, [one, other]);
   });
 });
 

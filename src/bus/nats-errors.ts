@@ -1,0 +1,54 @@
+/**
+ * What nats-server says before it closes a connection, or instead of doing what it was asked, and what that means.
+ */
+import {
+  AuthorizationError,
+  PermissionViolationError,
+  UserAuthenticationExpiredError,
+} from '@nats-io/transport-node';
+import type { BusDisconnectError } from './bus.ts';
+import type { BusLog } from './nats-options.ts';
+
+/** Why the connection is about to end, where the error is one after which the server ends it. */
+export function disconnectCause(error: Error): BusDisconnectError | undefined {
+  if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError) {
+    return 'authorization';
+  }
+  if (/stale connection/i.test(error.message)) return 'stale';
+  if (/slow consumer|maximum (?!subscriptions)|parser error|unknown protocol/i.test(error.message)) {
+    return 'other';
+  }
+  return undefined;
+}
+
+/** The server does not let us subscribe to something. The connection lives on. */
+export function isRefusedSubscription(error: Error): boolean {
+  return error instanceof PermissionViolationError && error.operation === 'subscription';
+}
+
+/** A client may ask for any number of channels that the server refuses. */
+export const complaintsMax = 100;
+
+/** Logs each complaint once, and so many at most, until the next connection: attempts in vain go on without end. */
+export class Complaints {
+  readonly #log: BusLog;
+  readonly #known = new Set<string>();
+
+  constructor(log: BusLog) {
+    this.#log = log;
+  }
+
+  add(details: object, message: string): void {
+    const key = JSON.stringify([message, details]);
+    if (this.#known.has(key) || this.#known.size === complaintsMax) return;
+    this.#known.add(key);
+    this.#log.warn(details, message);
+    if (this.#known.size === complaintsMax) {
+      this.#log.warn({ complaints: complaintsMax }, 'no more is said of the bus until the next connection');
+    }
+  }
+
+  clear(): void {
+    this.#known.clear();
+  }
+}

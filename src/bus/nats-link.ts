@@ -1,0 +1,111 @@
+/**
+ * The link to NATS: the client library's protocol machine and transport, made to tell more and to let go.
+ *
+ * The library's own way in is `connect`. It was tried again with version 3.4, and cannot do the job: each dial that
+ * times out (a frozen server, for instance) leaves its socket open on both sides, for good; a dial cannot be cancelled,
+ * so a process that is to stop waits for it; there is no handle before the first connection, and no way to learn
+ * what the socket has not taken. Hence this file builds on what is beneath `connect`. All of it is here, the version
+ * is pinned exactly, and `test/unit/bus/nats-link.test.ts` fails with the name of what has gone when it is changed.
+ */
+import { createConnection, type Socket } from 'node:net';
+import {
+  type ConnectionOptions,
+  ProtocolHandler,
+  parseOptions,
+  type Status,
+  setTransportFactory,
+} from '@nats-io/transport-node';
+import { NodeTransport, nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js';
+
+export type NatsLinkListener = {
+  /** Called at once, from within the library, which an exception would throw off its way. */
+  status(status: Status): void;
+  dialFailed(server: string, error: unknown): void;
+};
+
+/** The library's protocol machine, which can be abandoned at any time. */
+export class NatsLink extends ProtocolHandler {
+  readonly #listener: NatsLinkListener;
+
+  constructor(options: ConnectionOptions, listener: NatsLinkListener) {
+    super(parseOptions(options), noPublisher);
+    this.#listener = listener;
+  }
+
+  /** Published bytes that the kernel has not taken. */
+  get pendingBytes(): number {
+    if (!this.connected) return 0;
+    const transport = this.transport as Partial<NatsTransport>;
+    return this.outbound.size() + (transport.unsentBytes ?? 0);
+  }
+
+  override dispatchStatus(status: Status): void {
+    super.dispatchStatus(status);
+    if (status.type === 'staleConnection') {
+      // The library takes its leave of a silent peer with a write, which would wait behind what that peer has not
+      // taken for as long as the kernel tries. Destroying the socket ends the wait.
+      const stale = this.transport as Partial<NatsTransport>;
+      setImmediate(() => stale.socket?.destroy());
+    }
+    this.#listener.status(status);
+  }
+
+  override async _doDial(server: Parameters<ProtocolHandler['_doDial']>[0]): Promise<void> {
+    // One for the whole process. Each time, because anybody else who uses the library's `connect` sets his own.
+    setTransportFactory({ factory: () => new NatsTransport(), dnsResolveFn: nodeResolveHost });
+    try {
+      await super._doDial(server);
+    } catch (error) {
+      if (!this._closed) this.#listener.dialFailed(server.listen, error);
+      throw error;
+    }
+  }
+
+  /** Ends whatever it is doing. No socket and no timer is left behind; never rejects. */
+  async abandon(): Promise<void> {
+    const dialling = this.connectPromise;
+    // Rejects where there has not been a transport yet.
+    await this.close().catch(() => undefined);
+    const release = (): void => {
+      this.raceTimer?.cancel();
+      this.dialDelay?.cancel();
+      this.heartbeats.cancel();
+      this.transport?.discard();
+    };
+    release();
+    // A dial that was still looking up a name goes on to connect.
+    dialling?.then(release, release);
+  }
+}
+
+/** Through it, received messages could be answered. */
+const noPublisher = { publish: (): void => {} };
+
+/** The library's TCP and TLS, with the socket in reach from the dial on. */
+export class NatsTransport extends NodeTransport {
+  #dialled: Socket | undefined;
+
+  get unsentBytes(): number {
+    // Undefined until the dial has succeeded, whatever the library's types say.
+    return (this.socket as Socket | undefined)?.writableLength ?? 0;
+  }
+
+  override dial({ hostname, port }: { hostname: string; port: number }): Promise<Socket> {
+    const socket = createConnection({ host: hostname, port, noDelay: true });
+    this.#dialled = socket;
+    return new Promise((resolve, reject) => {
+      socket.once('connect', () => {
+        // From here on the library listens.
+        socket.removeAllListeners();
+        resolve(socket);
+      });
+      socket.once('error', reject);
+      socket.once('close', () => reject(new Error('the connection was closed')));
+    });
+  }
+
+  override discard(): void {
+    super.discard();
+    this.#dialled?.destroy();
+  }
+}
