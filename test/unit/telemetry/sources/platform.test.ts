@@ -100,10 +100,12 @@ describe('createPlatform', () => {
   it('takes as CPU limit the smaller of affinity and quota', () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
     let fire = () => {};
+    let now = 0;
     const platform = createPlatform({
       sampleIntervalMs: 1000,
       system: 'linux',
       files: recorded,
+      nowMs: () => now,
       setTimer: (callback) => {
         fire = callback;
         return () => {};
@@ -122,6 +124,10 @@ describe('createPlatform', () => {
     );
     assert.equal(limit(), 8, 'eight are online');
     files.set('/sys/devices/system/cpu/online', '0-3\n');
+    now = 29_999;
+    fire();
+    assert.equal(limit(), 8, 'which is looked at every half a minute');
+    now = 30_000;
     fire();
     assert.equal(limit(), 4, 'as the sampler has seen since');
     platform.stop();
