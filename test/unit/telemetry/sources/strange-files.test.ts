@@ -56,6 +56,8 @@ const scrap = fc.oneof(
     '0',
     '9'.repeat(30),
     'max',
+    '-7',
+    '7.5',
     'NaN',
     '1e9',
     '0x10',
@@ -96,11 +98,22 @@ const damage: fc.Arbitrary<Damage> = fc.oneof(
         return lines.join('\n');
       },
   ),
-  // All numbers replaced by one.
+  // Numbers in another's place: all of them, or one.
   scrap.map(
     (put): Damage =>
       (text) =>
         text.replace(/\d+/g, put),
+  ),
+  fc.tuple(place, scrap).map(
+    ([which, put]): Damage =>
+      (text) => {
+        const chosen = Math.floor(which * (text.match(/\d+/g)?.length ?? 0));
+        let index = -1;
+        return text.replace(/\d+/g, (number) => {
+          index += 1;
+          return index === chosen ? put : number;
+        });
+      },
   ),
 );
 const damages = fc.array(damage, { minLength: 1, maxLength: 4 }).map(
