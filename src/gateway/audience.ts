@@ -62,13 +62,16 @@ export class Audience {
     this.members.push(connection);
   }
 
-  /** Takes a member out, after sending it what came before, if it still may be sent anything. */
-  leave(connection: Connection, nowMs: number): void {
+  /**
+   * Takes a member out, after sending it what came before, if it still may be sent anything. False when it had been
+   * taken out by then.
+   */
+  leave(connection: Connection, nowMs: number): boolean {
     if (connection.state !== 'closing') {
       this.#deliverTo(connection, this.#base + this.#messages.length, nowMs);
       connection.tellOfMissed();
       // Delivering may have found it slow, which took it out already.
-      if (connection.membership !== this) return;
+      if (connection.membership !== this) return false;
     }
     const last = this.members.pop()!;
     if (last !== connection) {
@@ -77,6 +80,7 @@ export class Audience {
     }
     connection.membership = undefined;
     connection.membershipIndex = -1;
+    return true;
   }
 
   /**

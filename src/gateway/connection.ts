@@ -11,10 +11,10 @@ import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } 
 import { joinFrames } from './fanout.ts';
 import type { Frame } from './frame.ts';
 import { HeldMessages } from './held-messages.ts';
-import { ConnectionCounts, type WireBytes } from './ledger.ts';
+import { ConnectionCounts, type Ledger } from './ledger.ts';
 import type { GapReason } from './protocol.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
-import { SendQueue, type Wire } from './send-queue.ts';
+import { SendQueue, type Wire, type Write } from './send-queue.ts';
 
 /** What is needed of the WebSocket; the class of the ws library has it. */
 export type Peer = {
@@ -27,6 +27,8 @@ export type Peer = {
 };
 
 const OPEN = 1;
+
+type ControlFrame = 'ping' | 'pong' | 'close';
 
 export type ConnectionState = 'open' | 'congested' | 'closing';
 
@@ -44,6 +46,7 @@ export type ConnectionLimits = {
 /** What a connection tells its surroundings, and asks of them. */
 export type ConnectionEvents = {
   nowMs(): number;
+  readonly ledger: Pick<Ledger, 'counts' | 'wire' | 'controlFrames'>;
   /** It became congested, or is so no longer. */
   congestion(connection: Connection, isCongested: boolean): void;
   /** It has missed so many messages, and can be told now. */
@@ -52,16 +55,16 @@ export type ConnectionEvents = {
   beforeClose(connection: Connection): void;
   /** It takes no more messages: we or the client began to close. Called once, before the end. */
   closing(connection: Connection): void;
-  /** It has written a close frame, or a pong. */
-  closeFrameSent(connection: Connection): void;
-  pongSent(connection: Connection): void;
 };
 
 /** The audience that a connection belongs to, as far as a connection knows. */
 export type Membership = { readonly patterns: readonly string[] };
 
+/** Missed messages of which the client has not been told; made with the first. */
+type Missed = { slow: number; overload: number; isBus: boolean };
+
 export class Connection {
-  readonly counts: ConnectionCounts = new ConnectionCounts();
+  readonly counts: ConnectionCounts;
   readonly id: string;
   readonly remoteAddress: string;
   readonly openedAtMs: number;
@@ -78,13 +81,13 @@ export class Connection {
   /** Owned by the heartbeat: monotonic milliseconds of the last ping, and whether its pong is awaited. */
   pingedAtMs: number;
   awaitsPong = false;
-  /** Owned by the heartbeat: `progress` at the last sweep. */
-  progressSeen = 0;
 
   readonly #peer: Peer;
-  readonly #queue: SendQueue;
+  readonly #wire: Wire;
   readonly #limits: ConnectionLimits;
   readonly #events: ConnectionEvents;
+  /** There while something waits for the kernel. */
+  #queue: SendQueue | undefined;
   #closing = false;
   #cause: CloseReason | undefined;
   #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
@@ -92,10 +95,7 @@ export class Connection {
   #isSkipping = false;
   /** With the policy `conflate`. */
   #held: HeldMessages | undefined;
-  /** Messages missed that it has not been told of. */
-  #missedSlow = 0;
-  #missedOverload = 0;
-  #missedBus = false;
+  #missed: Missed | undefined;
 
   constructor(
     identity: { id: string; remoteAddress: string; nowMs: number },
@@ -110,63 +110,121 @@ export class Connection {
     this.lastMessageAtMs = identity.nowMs;
     this.pingedAtMs = identity.nowMs;
     this.#peer = peer;
-    this.#queue = new SendQueue(wire, this.counts, (isCongested) => this.#onCongestion(isCongested));
+    this.#wire = wire;
     this.#limits = limits;
     this.#events = events;
+    this.counts = new ConnectionCounts(events.ledger.counts);
   }
 
   get state(): ConnectionState {
-    if (this.#closing || this.#peer.readyState !== OPEN) return 'closing';
-    return this.#queue.isCongested ? 'congested' : 'open';
+    if (this.isClosing) return 'closing';
+    return this.isCongested ? 'congested' : 'open';
+  }
+
+  /** Whether it has been counted as closing. */
+  get isNoticedClosing(): boolean {
+    return this.#closing;
+  }
+
+  get isClosing(): boolean {
+    return this.#closing || this.#peer.readyState !== OPEN;
   }
 
   get isCongested(): boolean {
-    return this.#queue.isCongested;
+    return this.#queue !== undefined;
   }
 
   /** Bytes that wait: what the kernel has not taken, and what is held back until it has. */
   get bufferedBytes(): number {
-    return this.#queue.bytes + (this.#held?.bytes ?? 0);
+    return (this.#queue?.bytes ?? 0) + (this.#held?.bytes ?? 0);
   }
 
   /** Milliseconds that the oldest byte has waited. */
   bufferedAgeMs(nowMs: number): number {
-    return this.#queue.ageMs(nowMs);
+    return this.#queue?.ageMs(nowMs) ?? 0;
   }
 
-  /** Rises whenever something that waited has been taken. */
-  get progress(): number {
-    return this.#queue.taken;
-  }
-
-  addWireBytes(total: WireBytes): void {
-    this.#queue.addWireBytes(total);
+  /** Whether something that waited has been taken since the last call. */
+  hasMoved(): boolean {
+    if (this.#queue?.hasMoved !== true) return false;
+    this.#queue.hasMoved = false;
+    return true;
   }
 
   /** Sends published messages, or treats them by the policy when too much waits already. */
   deliver(batch: Batch, nowMs: number): void {
-    if (this.hasMissed) this.tellOfMissed();
-    if (this.#peer.readyState !== OPEN) return this.#noticeClosing();
+    if (this.#missed !== undefined) this.tellOfMissed();
+    if (this.#peer.readyState !== OPEN) return this.noticeClosing();
     const messages = batch.messages.length;
-    this.counts.matched += messages;
-    if (this.#queue.isCongested) return this.#deliverToSlow(batch, messages, nowMs);
+    this.counts.match(messages);
+    if (this.#queue !== undefined) return this.#deliverToSlow(batch, messages, nowMs);
     this.lastMessageAtMs = nowMs;
-    this.#queue.write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
+    this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
   }
 
   #deliverToSlow(batch: Batch, messages: number, nowMs: number): void {
     const { slowPolicy, bufferedMax } = this.#limits;
     if (slowPolicy === 'conflate') return this.#hold(batch);
-    const fits = !this.#isSkipping && this.#queue.bytes + batch.bytes.length <= bufferedMax;
+    const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
     if (fits) {
       this.lastMessageAtMs = nowMs;
-      this.#queue.write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
+      this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
       return;
     }
-    this.counts.droppedSlow += messages;
+    this.counts.drop('slow_consumer', messages);
     if (slowPolicy === 'disconnect') return this.close('slow_consumer');
     this.#isSkipping = true;
-    this.#missedSlow += messages;
+    this.#miss().slow += messages;
+  }
+
+  /**
+   * Gives bytes to the socket. What the kernel takes whole is sent, and costs a few additions; only when something is
+   * left is there a queue, which tells when that has been taken.
+   */
+  #write(bytes: Uint8Array, messages: number, payloadBytes: number, deliveries: number, nowMs: number): void {
+    if (this.#queue !== undefined) {
+      this.counts.wait(deliveries);
+      return this.#queue.write(bytes, messages, payloadBytes, deliveries, nowMs);
+    }
+    const wire = this.#wire;
+    wire.write(bytes);
+    if (wire.writableLength === 0 && wire.errored === null) {
+      this.counts.sent(messages, payloadBytes, deliveries);
+      this.#events.ledger.wire.sent += bytes.length;
+      return;
+    }
+    this.counts.wait(deliveries);
+    this.#congest().waitFor(bytes.length, messages, payloadBytes, deliveries, nowMs);
+  }
+
+  /** Lets the WebSocket write a control frame. One that the kernel does not take holds up what comes after it. */
+  #writeControlFrame(kind: ControlFrame, write: () => void, nowMs: number): void {
+    const wire = this.#wire;
+    const before = wire.bytesWritten;
+    write();
+    const bytes = wire.bytesWritten - before;
+    if (bytes === 0) return;
+    const { ledger } = this.#events;
+    ledger.controlFrames.transmit[kind] += 1;
+    const isTaken = wire.errored === null && wire.writableLength === 0;
+    if (isTaken && this.#queue === undefined) ledger.wire.sent += bytes;
+    else (this.#queue ?? this.#congest()).waitFor(bytes, 0, 0, 0, nowMs);
+  }
+
+  /** Something has been written that was not taken at once. */
+  #congest(): SendQueue {
+    this.#queue = new SendQueue(this.#wire, {
+      taken: (write) => this.#onTaken(write),
+      emptied: () => this.#onEmptied(),
+    });
+    this.#events.congestion(this, true);
+    return this.#queue;
+  }
+
+  #onTaken({ bytes, messages, payloadBytes, deliveries }: Write): void {
+    this.counts.wait(-deliveries);
+    this.counts.sent(messages, payloadBytes, deliveries);
+    this.#events.ledger.wire.sent += bytes;
   }
 
   #hold(batch: Batch): void {
@@ -175,17 +233,17 @@ export class Connection {
     for (const message of batch.messages) {
       const growth = this.#held.growth(message);
       if (growth > 0 && this.bufferedBytes + growth > this.#limits.bufferedMax) {
-        counts.droppedSlow += 1;
-        this.#missedSlow += 1;
+        counts.drop('slow_consumer', 1);
+        this.#miss().slow += 1;
         // Without it an older value would be the last one heard.
         if (!this.#held.release(message.subject)) continue;
-        counts.queued -= 1;
-        counts.droppedConflated += 1;
+        counts.wait(-1);
+        counts.drop('conflated', 1);
       } else if (this.#held.hold(message)) {
         // The older one has gone, the newer one waits in its place.
-        counts.droppedConflated += 1;
+        counts.drop('conflated', 1);
       } else {
-        counts.queued += 1;
+        counts.wait(1);
       }
     }
   }
@@ -198,47 +256,56 @@ export class Connection {
 
   /** Messages that were dropped before they could be delivered, because more came than can be sent. */
   miss(messages: number): void {
-    this.counts.matched += messages;
-    this.counts.droppedOverload += messages;
-    this.#missedOverload += messages;
+    this.counts.match(messages);
+    this.counts.drop('overload', messages);
+    this.#miss().overload += messages;
   }
 
   /** The bus was away, and nobody can know what was published meanwhile. */
   missBus(): void {
-    this.#missedBus = true;
+    this.#miss().isBus = true;
     this.tellOfMissed();
+  }
+
+  #miss(): Missed {
+    this.#missed ??= { slow: 0, overload: 0, isBus: false };
+    return this.#missed;
   }
 
   /** Whether it has missed something that it has not been told of. */
   get hasMissed(): boolean {
-    return this.#missedOverload > 0 || this.#missedSlow > 0 || this.#missedBus;
+    return this.#missed !== undefined;
   }
 
   /** Tells what it has missed, unless something waits: then it is told as soon as nothing does. */
   tellOfMissed(): void {
-    if (this.#missedBus && this.#canBeTold()) {
-      this.#missedBus = false;
+    const missed = this.#missed;
+    if (missed === undefined) return;
+    if (missed.isBus && this.#canBeTold()) {
+      missed.isBus = false;
       this.#events.gap(this, 'bus', null);
     }
-    if (this.#missedOverload > 0 && this.#canBeTold()) {
-      const missed = this.#missedOverload;
-      this.#missedOverload = 0;
-      this.#events.gap(this, 'overload', missed);
+    if (missed.overload > 0 && this.#canBeTold()) {
+      const messages = missed.overload;
+      missed.overload = 0;
+      this.#events.gap(this, 'overload', messages);
     }
-    if (this.#missedSlow > 0 && this.#canBeTold()) {
-      const missed = this.#missedSlow;
-      this.#missedSlow = 0;
-      this.#events.gap(this, 'slow', missed);
+    if (missed.slow > 0 && this.#canBeTold()) {
+      const messages = missed.slow;
+      missed.slow = 0;
+      this.#events.gap(this, 'slow', messages);
     }
+    if (!missed.isBus && missed.overload === 0 && missed.slow === 0) this.#missed = undefined;
   }
 
   #canBeTold(): boolean {
-    return !this.#queue.isCongested && !this.#closing && this.#peer.readyState === OPEN;
+    return this.#queue === undefined && !this.isClosing;
   }
 
-  #onCongestion(isCongested: boolean): void {
-    this.#events.congestion(this, isCongested);
-    if (isCongested || this.#peer.readyState !== OPEN) return;
+  #onEmptied(): void {
+    this.#queue = undefined;
+    this.#events.congestion(this, false);
+    if (this.#peer.readyState !== OPEN) return;
     this.#isSkipping = false;
     const pong = this.#pendingPong;
     this.#pendingPong = undefined;
@@ -254,9 +321,9 @@ export class Connection {
     const count = messages.length;
     let payloadBytes = 0;
     for (const message of messages) payloadBytes += message.payloadLength;
-    this.counts.queued -= count;
+    this.counts.wait(-count);
     this.lastMessageAtMs = nowMs;
-    this.#queue.write(joinFrames(messages), count, payloadBytes, count, nowMs);
+    this.#write(joinFrames(messages), count, payloadBytes, count, nowMs);
   }
 
   /**
@@ -264,20 +331,20 @@ export class Connection {
    * does not take them is a slow consumer under any policy.
    */
   say(frame: Frame, nowMs: number): boolean {
-    if (this.#closing || this.#peer.readyState !== OPEN) return false;
-    if (this.#queue.isCongested && this.#queue.bytes + frame.bytes.length > this.#limits.bufferedMax) {
+    if (this.isClosing) return false;
+    const { bufferedMax } = this.#limits;
+    if (this.#queue !== undefined && this.#queue.bytes + frame.bytes.length > bufferedMax) {
       this.close('slow_consumer');
       return false;
     }
     this.lastMessageAtMs = nowMs;
-    this.#queue.write(frame.bytes, 1, frame.payloadLength, 0, nowMs);
+    this.#write(frame.bytes, 1, frame.payloadLength, 0, nowMs);
     return true;
   }
 
   /** A data message has come in. */
   received(payloadBytes: number, nowMs: number): void {
-    this.counts.messagesReceived += 1;
-    this.counts.payloadBytesReceived += payloadBytes;
+    this.counts.received(payloadBytes);
     this.lastMessageAtMs = nowMs;
   }
 
@@ -287,81 +354,84 @@ export class Connection {
    */
   pong(data: Uint8Array, nowMs: number): void {
     if (this.#peer.readyState !== OPEN) return;
-    if (this.#queue.isCongested) {
+    if (this.#queue !== undefined) {
       this.#pendingPong = { data: Uint8Array.from(data), sinceMs: nowMs };
       return;
     }
-    this.#queue.writeControlFrame(() => this.#peer.pong(data), nowMs);
-    this.#events.pongSent(this);
+    this.#writeControlFrame('pong', () => this.#peer.pong(data), nowMs);
   }
 
-  /** Pings the client; false when it is past that. */
-  ping(nowMs: number): boolean {
-    if (this.#closing || this.#peer.readyState !== OPEN) return false;
+  /** Pings the client, unless it is past that. */
+  ping(nowMs: number): void {
+    if (this.isClosing) return;
     this.pingedAtMs = nowMs;
     this.awaitsPong = true;
-    this.#queue.writeControlFrame(() => this.#peer.ping(), nowMs);
-    return true;
+    this.#writeControlFrame('ping', () => this.#peer.ping(), nowMs);
   }
 
   /** Forgives the time in which we ourselves did not run, so that no client is judged by it. */
   credit(stallMs: number): void {
     this.pingedAtMs += stallMs;
-    this.#queue.credit(stallMs);
+    this.#queue?.credit(stallMs);
     this.receiveBudget?.credit(stallMs);
   }
 
   /** Begins to close. The first cause wins; a later call changes nothing. */
   close(reason: CloseReason, code: number = closeKinds[reason].code): void {
-    if (this.#cause !== undefined || this.#peer.readyState !== OPEN) return this.#noticeClosing();
+    if (this.#cause !== undefined || this.#peer.readyState !== OPEN) return this.noticeClosing();
     // What the client was still to hear is written while it may be: no data frame follows a close frame.
     this.#cause = reason;
     if (reason !== 'slow_consumer') {
       this.#events.beforeClose(this);
       this.#release(this.#events.nowMs());
     }
-    this.#noticeClosing();
+    this.#peer.close(code, reason);
+  }
+
+  /**
+   * The WebSocket is about to write a close frame: ours, or its answer to the client's or to a breach of the
+   * protocol. `write` lets it, and writes nothing when there has been one.
+   */
+  closeFrame(write: () => void): void {
+    this.noticeClosing();
     // Its age is nobody's measure: the WebSocket library gives the whole closing a time of its own.
-    this.#queue.writeControlFrame(() => this.#peer.close(code, reason), Number.POSITIVE_INFINITY);
-    this.#events.closeFrameSent(this);
+    this.#writeControlFrame('close', write, Number.POSITIVE_INFINITY);
   }
 
   /** Ends the TCP connection at once, when there is no more time to be polite. */
   terminate(reason: CloseReason): void {
     if (this.#peer.readyState === OPEN) this.#cause ??= reason;
-    this.#noticeClosing();
+    this.noticeClosing();
     this.#peer.terminate();
   }
 
   /** The client broke a rule, and the WebSocket library has answered it with a close frame. */
   violated(reason: CloseReason): void {
     this.#cause ??= reason;
-    this.#noticeClosing();
+    this.noticeClosing();
   }
 
-  #noticeClosing(): void {
+  /** One side has begun to close, or the socket has ended: it takes no more messages. */
+  noticeClosing(): void {
     if (this.#closing) return;
     this.#closing = true;
     this.#events.closing(this);
-  }
-
-  /** Whether a close has been begun on our side. */
-  get isClosedByUs(): boolean {
-    return this.#cause !== undefined;
   }
 
   /**
    * The TCP connection has ended. What was never taken becomes dropped; the counts are final after this.
    * `code` is the close code received, 1006 when there was no close frame.
    */
-  ended(code: number): { reason: CloseReason; initiator: CloseInitiator; wire: WireBytes } {
-    this.#noticeClosing();
-    const wire: WireBytes = { received: 0, sent: 0 };
-    this.#queue.addWireBytes(wire);
-    this.#queue.ended();
-    this.counts.droppedClosed += this.counts.queued;
-    this.counts.queued = 0;
+  ended(code: number): { reason: CloseReason; initiator: CloseInitiator } {
+    this.noticeClosing();
+    if (this.#queue !== undefined) {
+      this.#queue = undefined;
+      this.#events.congestion(this, false);
+    }
+    const { queued } = this.counts;
+    this.counts.wait(-queued);
+    this.counts.drop('closed', queued);
     const reason = this.#cause ?? clientCloseReason(code);
-    return { reason, initiator: closeKinds[reason].initiator, wire };
+    return { reason, initiator: closeKinds[reason].initiator };
   }
 }

@@ -1,18 +1,15 @@
 /**
- * The table of all live connections. It knows how many there are, how many there were at most, and which of
- * them are congested or closing; sums over them are made when somebody asks, never per delivery.
+ * The table of all live connections. It knows how many there are, how many there were at most, and which of them are
+ * congested or closing. Whoever asks for figures does not go through all rows: ten thousand cost milliseconds.
  */
 
 import type { ConnectionPage, ConnectionRow } from '../reports/connections.ts';
 import type { Connection } from './connection.ts';
-import { addCounts, ConnectionCounts, type WireBytes } from './ledger.ts';
 
-/** Sums over the live connections at one instant. */
-export type LiveTotals = {
-  counts: ConnectionCounts;
-  wire: WireBytes;
-  /** Age of all put together. */
-  seconds: number;
+/** What the live connections are doing at one instant. */
+export type LiveFigures = {
+  /** Milliseconds that they have lived, put together. */
+  ageMs: number;
   queueBytes: number;
   largestQueueBytes: number;
   open: number;
@@ -25,6 +22,9 @@ export class Connections {
   /** The few that need a look more often than the rest. */
   readonly congested: Set<Connection> = new Set();
   peak = 0;
+  /** How many take no more messages, and have not ended yet. */
+  closing = 0;
+  #openedAtMsSum = 0;
 
   get size(): number {
     return this.#rows.size;
@@ -32,42 +32,37 @@ export class Connections {
 
   add(connection: Connection): void {
     this.#rows.set(connection.id, connection);
+    this.#openedAtMsSum += connection.openedAtMs;
     if (this.#rows.size > this.peak) this.peak = this.#rows.size;
   }
 
   remove(connection: Connection): void {
-    this.#rows.delete(connection.id);
+    if (this.#rows.delete(connection.id)) this.#openedAtMsSum -= connection.openedAtMs;
   }
 
   [Symbol.iterator](): IterableIterator<Connection> {
     return this.#rows.values();
   }
 
-  totals(nowMs: number): LiveTotals {
-    const totals: LiveTotals = {
-      counts: new ConnectionCounts(),
-      wire: { received: 0, sent: 0 },
-      seconds: 0,
-      queueBytes: 0,
-      largestQueueBytes: 0,
-      open: 0,
-      congested: 0,
-      closing: 0,
-    };
-    let ageMs = 0;
-    for (const connection of this.#rows.values()) {
-      addCounts(totals.counts, connection.counts);
-      connection.addWireBytes(totals.wire);
-      ageMs += nowMs - connection.openedAtMs;
-      totals[connection.state] += 1;
-    }
+  /** Costs a look at each congested connection and at no other. */
+  figures(nowMs: number): LiveFigures {
+    let queueBytes = 0;
+    let largestQueueBytes = 0;
+    let congested = 0;
     for (const connection of this.congested) {
       const bytes = connection.bufferedBytes;
-      totals.queueBytes += bytes;
-      if (bytes > totals.largestQueueBytes) totals.largestQueueBytes = bytes;
+      queueBytes += bytes;
+      if (bytes > largestQueueBytes) largestQueueBytes = bytes;
+      if (!connection.isNoticedClosing) congested += 1;
     }
-    totals.seconds = ageMs / 1000;
-    return totals;
+    return {
+      ageMs: this.size * onGrid(nowMs) - this.#openedAtMsSum,
+      queueBytes,
+      largestQueueBytes,
+      open: this.size - congested - this.closing,
+      congested,
+      closing: this.closing,
+    };
   }
 
   /** The oldest connections, `limit` at most. */
@@ -79,6 +74,14 @@ export class Connections {
     }
     return { rows, truncated: this.#rows.size > rows.length };
   }
+}
+
+/**
+ * Milliseconds on a grid of a quarter, on which sums of a year of a hundred thousand connections are exact in a double.
+ * So the time of all connections together neither drifts nor falls when one leaves.
+ */
+export function onGrid(ms: number): number {
+  return Math.floor(ms * 4) / 4;
 }
 
 function rowOf(connection: Connection, nowMs: number): ConnectionRow {

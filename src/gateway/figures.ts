@@ -7,20 +7,20 @@ import type { GatewayFigures } from '../telemetry/figures.ts';
 import type { CloseReason } from './close-codes.ts';
 import type { Connections } from './connections.ts';
 import type { Hub } from './hub.ts';
-import { addCounts, ConnectionCounts, type Ledger } from './ledger.ts';
+import type { ConnectionCounts, Ledger } from './ledger.ts';
 
 type Parts = { ledger: Ledger; connections: Connections; hub: Hub };
 type Situation = Pick<GatewayFigures, 'connectionLimit' | 'drainRemaining' | 'notReady'> & {
   nowMs: number;
   fanoutLagMaxMs: number;
+  /** What the last audit of the ledger found. */
+  auditDrift: number;
 };
 
 export function gatewayFigures({ ledger, connections, hub }: Parts, situation: Situation): GatewayFigures {
-  const { nowMs, fanoutLagMaxMs, ...given } = situation;
-  const live = connections.totals(nowMs);
-  const counts = new ConnectionCounts();
-  addCounts(counts, ledger.ended);
-  addCounts(counts, live.counts);
+  const { nowMs, fanoutLagMaxMs, auditDrift, ...given } = situation;
+  const live = connections.figures(nowMs);
+  const { counts } = ledger;
   const { receive, transmit } = ledger.controlFrames;
   return {
     ...given,
@@ -29,14 +29,11 @@ export function gatewayFigures({ ledger, connections, hub }: Parts, situation: S
     opened: ledger.opened,
     closed: { ...ledger.closed },
     peak: connections.peak,
-    connectionTime: ledger.endedSeconds + live.seconds,
+    connectionTime: (ledger.endedMs + live.ageMs) / 1000,
     handshakes: { ...ledger.handshakes, rejected: { ...ledger.handshakes.rejected } },
     messages: { receive: counts.messagesReceived, transmit: counts.messagesSent },
     payloadBytes: { receive: counts.payloadBytesReceived, transmit: counts.payloadBytesSent },
-    wireBytes: {
-      receive: ledger.endedWire.received + live.wire.received,
-      transmit: ledger.endedWire.sent + live.wire.sent,
-    },
+    wireBytes: { receive: ledger.wire.received, transmit: ledger.wire.sent },
     controlFrames: { receive: { ...receive }, transmit: { ...transmit } },
     messagesRejected: { ...ledger.messagesRejected },
     gaps: { ...ledger.gaps },
@@ -57,7 +54,7 @@ export function gatewayFigures({ ledger, connections, hub }: Parts, situation: S
       connections: connections.congested.size,
     },
     pingTimeouts: ledger.pingTimeouts,
-    subscriptions: hub.subscriptionCount(),
+    subscriptions: hub.subscriptionCount,
     channels: hub.channelCount,
     audiences: hub.audienceCount,
     flush: {
@@ -66,7 +63,7 @@ export function gatewayFigures({ ledger, connections, hub }: Parts, situation: S
       lagLimitSeconds: fanoutLagMaxMs / 1000,
     },
     closesInProgress: live.closing,
-    ledgerDrift: drift(ledger, connections, counts),
+    ledgerDrift: auditDrift + drift(ledger, connections, counts),
   };
 }
 

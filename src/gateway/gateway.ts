@@ -13,15 +13,15 @@ import {
   type RejectionReason,
   rejectionOf,
 } from './admission.ts';
-import type { CloseReason } from './close-codes.ts';
+import type { ClientEvents } from './client-socket.ts';
 import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
-import { Connections } from './connections.ts';
+import { Connections, onGrid } from './connections.ts';
 import { Drain } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
-import { Listener, type PeerEvents } from './listener.ts';
+import { Listener } from './listener.ts';
 import type { GatewayRecorder } from './recorder.ts';
 import type { Wire } from './send-queue.ts';
 import { receive, type SessionRules, type SessionSurroundings, sayGap, welcome } from './session.ts';
@@ -58,6 +58,8 @@ export type GatewaySurroundings = {
 
 /** How long a client may take to answer our close frame. */
 const CLOSE_TIMEOUT_MS = 3_000;
+/** How often the totals are checked against all rows. It is a walk through the whole table. */
+const AUDIT_INTERVAL_MS = 30_000;
 
 export class Gateway {
   readonly hub: Hub;
@@ -71,6 +73,8 @@ export class Gateway {
   readonly #listener: Listener;
   readonly #isAllowedOrigin: (origin: string, host: string | undefined) => boolean;
   #sweepTimer: NodeJS.Timeout | undefined;
+  #auditedAtMs = 0;
+  #auditDrift = 0;
 
   constructor(settings: GatewaySettings, around: GatewaySurroundings) {
     this.#settings = settings;
@@ -93,6 +97,13 @@ export class Gateway {
         handshake: (request) => this.#onHandshake(request),
         rejected: (reason, startedMs) => this.#onRejected(reason, startedMs),
         opened: (peer, wire, request, startedMs) => this.open(peer, wire, remoteOf(request), startedMs),
+        received: (bytes) => {
+          this.ledger.wire.received += bytes;
+        },
+        handshakeSent: (bytes) => {
+          this.ledger.wire.sent += bytes;
+        },
+        client: this.clientEvents,
       },
       {
         messageSizeMax: settings.messageSizeMax,
@@ -117,7 +128,17 @@ export class Gateway {
   }
 
   sweep(): void {
-    this.#heartbeat.sweep(this.#around.nowMs());
+    const nowMs = this.#around.nowMs();
+    this.#heartbeat.sweep(nowMs);
+    if (nowMs - this.#auditedAtMs < AUDIT_INTERVAL_MS) return;
+    this.#auditedAtMs = nowMs;
+    this.audit();
+  }
+
+  /** Checks the totals against all rows. What it finds shows in the figures until the next audit. */
+  audit(): number {
+    this.#auditDrift = this.ledger.audit(this.connections);
+    return this.#auditDrift;
   }
 
   get admission(): AdmissionState {
@@ -140,44 +161,48 @@ export class Gateway {
     this.#around.recorder.handshake((this.#around.nowMs() - startedMs) / 1000, reason);
   }
 
-  /** A handshake has been completed. Answers with what to tell the gateway about the client. */
-  open(peer: Peer, wire: Wire, remote: { address: string; port: number }, startedMs: number): PeerEvents {
+  /** A handshake has been completed. */
+  open(peer: Peer, wire: Wire, remote: { address: string; port: number }, startedMs: number): Connection {
     const { nowMs, nonce, recorder } = this.#around;
     const now = nowMs();
     const identity = {
       id: `client_${nonce()}`,
       remoteAddress: shownAddress(remote, this.#settings.remoteAddr),
-      nowMs: now,
+      nowMs: onGrid(now),
     };
     const connection = new Connection(identity, peer, wire, this.#settings, this.#connectionEvents);
+    // Those who come together, after a restart for instance, are not pinged together for ever after.
+    connection.pingedAtMs -= (this.#around.random() * this.#settings.pingIntervalMs) / 2;
     this.ledger.handshakes.active -= 1;
     this.ledger.opened += 1;
     this.connections.add(connection);
     recorder.handshake((now - startedMs) / 1000);
-    welcome(connection, this.#session);
-    return {
-      message: (data, isBinary) => receive(connection, data, isBinary, this.#session),
-      ping: (data) => this.#onPing(connection, data),
-      pong: () => this.#onPong(connection),
-      violated: (reason) => this.#onViolated(connection, reason),
-      closed: (code) => this.#onClosed(connection, code),
-    };
+    return connection;
   }
+
+  /** What to tell the gateway about a client. */
+  readonly clientEvents: ClientEvents = {
+    ready: (connection) => welcome(connection, this.#session),
+    message: (connection, data, isBinary) => receive(connection, data, isBinary, this.#session),
+    ping: (connection, data) => this.#onPing(connection, data),
+    pong: (connection) => this.#onPong(connection),
+    violated: (connection, reason) => connection.violated(reason),
+    closeFrame: (connection, write) => connection.closeFrame(write),
+    closed: (connection, code) => this.#onClosed(connection, code),
+  };
 
   readonly #connectionEvents: ConnectionEvents = {
     nowMs: () => this.#around.nowMs(),
+    ledger: this.ledger,
     gap: (connection, reason, missed) => sayGap(connection, reason, missed, this.#session),
     congestion: (connection, isCongested) => {
       if (isCongested) this.connections.congested.add(connection);
       else this.connections.congested.delete(connection);
     },
     beforeClose: (connection) => this.hub.remove(connection),
-    closing: (connection) => this.hub.remove(connection),
-    closeFrameSent: () => {
-      this.ledger.controlFrames.transmit.close += 1;
-    },
-    pongSent: () => {
-      this.ledger.controlFrames.transmit.pong += 1;
+    closing: (connection) => {
+      this.connections.closing += 1;
+      this.hub.remove(connection);
     },
   };
 
@@ -193,22 +218,14 @@ export class Gateway {
     this.#around.recorder.pingRoundTrip((this.#around.nowMs() - connection.pingedAtMs) / 1000);
   }
 
-  #onViolated(connection: Connection, reason: CloseReason): void {
-    if (!connection.isClosedByUs) this.ledger.controlFrames.transmit.close += 1;
-    connection.violated(reason);
-  }
-
   #onClosed(connection: Connection, code: number): void {
-    if (code !== 1006) {
-      this.ledger.controlFrames.receive.close += 1;
-      // A close frame that came first has been answered by the WebSocket library with one of its own.
-      if (!connection.isClosedByUs) this.ledger.controlFrames.transmit.close += 1;
-    }
-    const { reason, wire } = connection.ended(code);
-    const seconds = (this.#around.nowMs() - connection.openedAtMs) / 1000;
+    if (code !== 1006) this.ledger.controlFrames.receive.close += 1;
+    const { reason } = connection.ended(code);
+    const livedMs = onGrid(this.#around.nowMs()) - connection.openedAtMs;
+    this.connections.closing -= 1;
     this.connections.remove(connection);
-    this.ledger.fold(connection.counts, wire, seconds, reason);
-    this.#around.recorder.connectionClosed(seconds, reason);
+    this.ledger.fold(connection.counts, livedMs, reason);
+    this.#around.recorder.connectionClosed(livedMs / 1000, reason);
     this.drain.connectionEnded();
   }
 
@@ -228,6 +245,7 @@ export class Gateway {
       fanoutLagMaxMs: this.#settings.fanoutLagMaxMs,
       connectionLimit: this.#settings.connectionLimit,
       drainRemaining: this.drain.remaining,
+      auditDrift: this.#auditDrift,
       notReady,
     });
   }
@@ -245,7 +263,8 @@ export function shownAddress(
   if (show === 'off') return '';
   const address = remote.address.startsWith('::ffff:') ? remote.address.slice(7) : remote.address;
   const isV6 = address.includes(':');
-  if (show === 'full') return `${isV6 ? `[${address}]` : address}:${remote.port}`;
+  // Joined, for a concatenated string keeps its parts, and this one is kept for each connection.
+  if (show === 'full') return [isV6 ? `[${address}]` : address, remote.port].join(':');
   if (!isV6) return address.replace(/\.\d+$/, '.0');
   // The first three groups, with a `::` among them written out as zeroes.
   const [head = '', tail] = address.split('::');

@@ -53,13 +53,15 @@ export class Heartbeat {
     const sincePingMs = nowMs - connection.pingedAtMs;
     if (connection.awaitsPong) {
       if (sincePingMs > this.#settings.pongTimeoutMs) this.#giveUp(connection);
-    } else if (sincePingMs >= this.#settings.pingIntervalMs && connection.ping(nowMs)) {
-      this.#ledger.controlFrames.transmit.ping += 1;
+    } else if (sincePingMs >= this.#settings.pingIntervalMs) {
+      connection.ping(nowMs);
     }
   }
 
   /** One that is closing and does not read, also one that has ended its own side, would keep its place for long. */
   #judgeClosing(connection: Connection, nowMs: number): void {
+    // The socket may have ended without a word to us.
+    connection.noticeClosing();
     const { bufferedAgeMaxMs } = this.#settings;
     if (connection.bufferedAgeMs(nowMs) > bufferedAgeMaxMs + LAST_CHANCE_MS)
       connection.terminate('slow_consumer');
@@ -71,8 +73,7 @@ export class Heartbeat {
    */
   #judgeCongested(connection: Connection, nowMs: number): void {
     const { bufferedAgeMaxMs, pingIntervalMs, pongTimeoutMs } = this.#settings;
-    if (connection.progress !== connection.progressSeen) {
-      connection.progressSeen = connection.progress;
+    if (connection.hasMoved()) {
       connection.pingedAtMs = nowMs;
       // It lives. The answer to a ping that is under way would measure the queue, not the network.
       connection.awaitsPong = false;

@@ -53,6 +53,7 @@ export class Hub {
   readonly #index = new SubjectIndex<Audience>();
   /** How many audiences ask for a pattern. */
   readonly #channels = new Map<string, number>();
+  #subscriptionCount = 0;
   /** Audiences with something to write, in the order of their turns; those before `#turn` have had theirs. */
   #queue: Audience[] = [];
   #turn = 0;
@@ -78,6 +79,11 @@ export class Hub {
     return this.#channels.size;
   }
 
+  /** Subscriptions of all connections together. */
+  get subscriptionCount(): number {
+    return this.#subscriptionCount;
+  }
+
   get audienceCount(): number {
     return this.#audiences.size;
   }
@@ -90,13 +96,6 @@ export class Hub {
   lagMs(nowMs: number): number {
     const oldest = this.#waiting[this.#oldest];
     return oldest === undefined ? 0 : nowMs - oldest.arrivedMs;
-  }
-
-  /** Subscriptions of all connections together. */
-  subscriptionCount(): number {
-    let count = 0;
-    for (const { members, patterns } of this.#audiences.values()) count += members.length * patterns.length;
-    return count;
   }
 
   /**
@@ -112,15 +111,20 @@ export class Hub {
     const next = sorted.length === 0 ? undefined : (this.#audiences.get(key) ?? this.#create(key, sorted));
     this.remove(connection);
     if (next === undefined) return;
-    if (connection.state !== 'closing') next.join(connection);
-    else if (next.members.length === 0) this.#delete(next);
+    if (connection.state !== 'closing') {
+      next.join(connection);
+      this.#subscriptionCount += sorted.length;
+    } else if (next.members.length === 0) {
+      this.#delete(next);
+    }
   }
 
   /** Takes a connection out. What was published before still goes to it, if it is open. */
   remove(connection: Connection): void {
     const audience = connection.membership as Audience | undefined;
     if (audience === undefined) return;
-    audience.leave(connection, this.#surroundings.nowMs());
+    if (!audience.leave(connection, this.#surroundings.nowMs())) return;
+    this.#subscriptionCount -= audience.patterns.length;
     if (audience.members.length === 0 && this.#audiences.get(audience.key) === audience)
       this.#delete(audience);
   }

@@ -1,7 +1,7 @@
 /**
- * The totals since the start. A connection carries its own counts while it lives and hands them over here,
- * once, when it ends; so a total is what has been folded in plus what the live ones hold, and never shrinks.
- * Plain numbers, added to in place; who reads them does not change them.
+ * The totals since the start. What a connection counts is added to its own counts and to the totals in one step; when
+ * it ends it hands its counts over, once. So a total never shrinks, and it can be checked at any time that it is what
+ * the ended and the live connections hold. Plain numbers, added to in place; who reads them does not change them.
  */
 
 import { type RejectionReason, rejectionReasons } from './admission.ts';
@@ -12,7 +12,11 @@ import { type GapReason, gapReasons, type MessageError, messageErrors } from './
 export const dropReasons = ['slow_consumer', 'conflated', 'closed', 'overload'] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-/** What one connection counts. Deliveries are published messages; messages are these and our own words. */
+/**
+ * What one connection counts, and what all of them together do: each step is added to both at once, so reading a total
+ * costs nothing, however many connections there are. Deliveries are published messages; messages are these and our own
+ * words.
+ */
 export class ConnectionCounts {
   messagesSent = 0;
   messagesReceived = 0;
@@ -27,10 +31,63 @@ export class ConnectionCounts {
   droppedConflated = 0;
   droppedClosed = 0;
   droppedOverload = 0;
+  readonly #total: ConnectionCounts | undefined;
+
+  constructor(total?: ConnectionCounts) {
+    this.#total = total;
+  }
+
+  received(payloadBytes: number): void {
+    this.messagesReceived += 1;
+    this.payloadBytesReceived += payloadBytes;
+    this.#total?.received(payloadBytes);
+  }
+
+  sent(messages: number, payloadBytes: number, deliveries: number): void {
+    this.messagesSent += messages;
+    this.payloadBytesSent += payloadBytes;
+    this.delivered += deliveries;
+    this.#total?.sent(messages, payloadBytes, deliveries);
+  }
+
+  match(deliveries: number): void {
+    this.matched += deliveries;
+    this.#total?.match(deliveries);
+  }
+
+  /** What waits becomes more, or with a negative number less. */
+  wait(deliveries: number): void {
+    this.queued += deliveries;
+    this.#total?.wait(deliveries);
+  }
+
+  drop(reason: DropReason, deliveries: number): void {
+    this[droppedFields[reason]] += deliveries;
+    this.#total?.drop(reason, deliveries);
+  }
+
+  /** Adds these counts to a sum. Field by field: it runs over whole tables, and names looked up would cost ten times. */
+  addTo(sum: ConnectionCounts): void {
+    sum.messagesSent += this.messagesSent;
+    sum.messagesReceived += this.messagesReceived;
+    sum.payloadBytesSent += this.payloadBytesSent;
+    sum.payloadBytesReceived += this.payloadBytesReceived;
+    sum.matched += this.matched;
+    sum.delivered += this.delivered;
+    sum.queued += this.queued;
+    sum.droppedSlow += this.droppedSlow;
+    sum.droppedConflated += this.droppedConflated;
+    sum.droppedClosed += this.droppedClosed;
+    sum.droppedOverload += this.droppedOverload;
+  }
 }
 
-/** Bytes on the TCP connection, both ways. */
-export type WireBytes = { received: number; sent: number };
+const droppedFields = {
+  slow_consumer: 'droppedSlow',
+  conflated: 'droppedConflated',
+  closed: 'droppedClosed',
+  overload: 'droppedOverload',
+} as const satisfies Record<DropReason, keyof ConnectionCounts>;
 
 export class Ledger {
   opened = 0;
@@ -48,34 +105,31 @@ export class Ledger {
   };
   pingTimeouts = 0;
 
-  /** Counts of all connections that have ended. */
+  /** Of all connections since the start, the live ones included. */
+  readonly counts: ConnectionCounts = new ConnectionCounts();
+  /** Bytes on their TCP connections: what the kernel has given us, and what it has taken of us. */
+  readonly wire: { received: number; sent: number } = { received: 0, sent: 0 };
+
+  /** Of the connections that have ended, handed over once by each: what the total is checked against. */
   readonly ended: ConnectionCounts = new ConnectionCounts();
-  readonly endedWire: WireBytes = { received: 0, sent: 0 };
-  /** Seconds that the ended connections lived, put together. */
-  endedSeconds = 0;
+  /** Milliseconds that they lived, put together. */
+  endedMs = 0;
 
   /** Takes over the counts of a connection that has just ended. Call it once for each. */
-  fold(counts: ConnectionCounts, wire: WireBytes, seconds: number, reason: CloseReason): void {
+  fold(counts: ConnectionCounts, livedMs: number, reason: CloseReason): void {
     this.closed[reason] += 1;
-    addCounts(this.ended, counts);
-    this.endedWire.received += wire.received;
-    this.endedWire.sent += wire.sent;
-    this.endedSeconds += seconds;
+    counts.addTo(this.ended);
+    this.endedMs += livedMs;
   }
-}
 
-export function addCounts(total: ConnectionCounts, one: ConnectionCounts): void {
-  total.messagesSent += one.messagesSent;
-  total.messagesReceived += one.messagesReceived;
-  total.payloadBytesSent += one.payloadBytesSent;
-  total.payloadBytesReceived += one.payloadBytesReceived;
-  total.matched += one.matched;
-  total.delivered += one.delivered;
-  total.queued += one.queued;
-  total.droppedSlow += one.droppedSlow;
-  total.droppedConflated += one.droppedConflated;
-  total.droppedClosed += one.droppedClosed;
-  total.droppedOverload += one.droppedOverload;
+  /** How many of the totals are not what the ended connections and these live ones have counted: 0, or we have a bug. */
+  audit(live: Iterable<{ readonly counts: ConnectionCounts }>): number {
+    const sums = new ConnectionCounts();
+    this.ended.addTo(sums);
+    for (const { counts } of live) counts.addTo(sums);
+    const names = Object.keys(sums) as (keyof ConnectionCounts)[];
+    return names.filter((name) => sums[name] !== this.counts[name]).length;
+  }
 }
 
 export function zeroes<Name extends string>(names: readonly Name[]): Record<Name, number> {

@@ -1,13 +1,13 @@
 /**
- * HTTP upgrade -> admit or reject. The only file that knows the ws library: it does the handshake, reads the
- * client's frames and writes control frames. From here on a client is a Connection.
+ * HTTP upgrade -> admit or reject. With client-socket.ts the only file that knows the ws library: it does the
+ * handshake, reads the client's frames and writes control frames. From here on a client is a Connection.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { type RawData, type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type Server as WebSocketListener, WebSocketServer } from 'ws';
 import { type RejectionReason, rejectionAnswers } from './admission.ts';
-import type { CloseReason } from './close-codes.ts';
-import type { Peer } from './connection.ts';
+import { type ClientEvents, ClientSocket } from './client-socket.ts';
+import type { Connection, Peer } from './connection.ts';
 import type { Wire } from './send-queue.ts';
 
 /** What the listener asks and tells the gateway. */
@@ -16,18 +16,12 @@ export type ListenerEvents = {
   handshake(request: IncomingMessage): RejectionReason | undefined;
   /** It was refused, by the gateway or because the client had gone. */
   rejected(reason: RejectionReason, startedMs: number): void;
-  /** It was completed. Answers with what happens to the client from here on. */
-  opened(peer: Peer, wire: Wire, request: IncomingMessage, startedMs: number): PeerEvents;
-};
-
-export type PeerEvents = {
-  message(data: Buffer, isBinary: boolean): void;
-  ping(data: Buffer): void;
-  pong(): void;
-  /** The client broke a rule; the close frame that says so has been written. */
-  violated(reason: CloseReason): void;
-  /** The TCP connection has ended. 1006: without a close frame from the client. */
-  closed(code: number): void;
+  /** It was completed. */
+  opened(peer: Peer, wire: Wire, request: IncomingMessage, startedMs: number): Connection;
+  /** Bytes that went over the TCP connections of clients: all that came in, and our answers to upgrades. */
+  received(bytes: number): void;
+  handshakeSent(bytes: number): void;
+  readonly client: ClientEvents;
 };
 
 export type ListenerSettings = {
@@ -41,14 +35,15 @@ export type ListenerSettings = {
 const RETRY_AFTER_SECONDS = { least: 1, most: 10 };
 
 export class Listener {
-  readonly #websockets: WebSocketServer;
+  readonly #websockets: WebSocketListener<typeof ClientSocket>;
   readonly #events: ListenerEvents;
   readonly #settings: ListenerSettings;
 
   constructor(events: ListenerEvents, settings: ListenerSettings) {
     this.#events = events;
     this.#settings = settings;
-    const options: ServerOptions & { closeTimeout: number } = {
+    const options: ServerOptions<typeof ClientSocket> & { closeTimeout: number } = {
+      WebSocket: ClientSocket,
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
@@ -80,18 +75,28 @@ export class Listener {
     if (reason !== undefined) return this.#reject(socket, reason, startedMs);
     this.#websockets.handleUpgrade(request, socket, head, (websocket) => {
       socket.removeListener('error', ignoreSocketError);
-      this.#open(websocket, socket, request, startedMs);
+      this.#open(websocket, socket, request, head, startedMs);
     });
   }
 
-  #open(websocket: WebSocket, socket: Socket, request: IncomingMessage, startedMs: number): void {
-    const events = this.#events.opened(websocket, socket, request, startedMs);
-    websocket.on('message', (data: RawData, isBinary) => events.message(data as Buffer, isBinary));
-    websocket.on('ping', events.ping);
-    websocket.on('pong', events.pong);
-    websocket.on('error', (error: Error & { code?: string }) => events.violated(violationOf(error.code)));
-    websocket.on('close', events.closed);
+  #open(
+    websocket: ClientSocket,
+    socket: Socket,
+    request: IncomingMessage,
+    head: Buffer,
+    startedMs: number,
+  ): void {
+    // What came behind the request goes back to the socket, and comes as data once more.
+    this.#events.received(socket.bytesRead - head.length);
+    this.#events.handshakeSent(socket.bytesWritten);
+    socket.on('data', this.#onData);
+    const connection = this.#events.opened(websocket, socket, request, startedMs);
+    websocket.attach(connection, this.#events.client);
+    this.#events.client.ready(connection);
   }
+
+  /** One function for all sockets: nobody asks which of them it was. */
+  readonly #onData = (chunk: Buffer): void => this.#events.received(chunk.length);
 
   #abort(socket: Socket, startedMs: number): void {
     socket.destroy();
@@ -144,15 +149,4 @@ const statusTexts: Record<number, string> = {
  */
 function chunksMax(messageSizeMax: number): number {
   return 256 + Math.ceil(messageSizeMax / 512);
-}
-
-/** The library's error codes that have a reason of their own; the others are breaches of the protocol. */
-const violations: Record<string, CloseReason> = {
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 'message_too_big',
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 'message_too_big',
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 'policy',
-};
-
-function violationOf(code: string | undefined): CloseReason {
-  return violations[code ?? ''] ?? 'protocol_error';
 }

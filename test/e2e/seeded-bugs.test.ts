@@ -1,11 +1,14 @@
 /**
  * A test of the tests: each of these bugs is put into a copy of the gateway, one at a time, and the gateway's
  * own unit tests must notice it. A bug that passes means that a figure could be wrong and nobody would know.
+ *
+ * The model is left out. Its random runs find most of these bugs, but not in every run; a promise that only they
+ * keep is kept by luck. So each bug has a direct example that shows it, every time.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createTempFolder } from '../support/child.ts';
@@ -15,21 +18,21 @@ type SeededBug = { what: string; file: string; from: string; to: string };
 const bugs: SeededBug[] = [
   {
     what: 'a received message is counted twice',
-    file: 'connection.ts',
-    from: 'this.counts.messagesReceived += 1',
-    to: 'this.counts.messagesReceived += 2',
+    file: 'ledger.ts',
+    from: 'this.messagesReceived += 1;',
+    to: 'this.messagesReceived += 2;',
   },
   {
     what: 'a delivery that waits is counted as sent',
-    file: 'send-queue.ts',
+    file: 'connection.ts',
     from: 'if (wire.writableLength === 0 && wire.errored === null)',
     to: 'if (wire.errored === null)',
   },
   {
     what: 'a write that failed at once is counted as sent',
-    file: 'send-queue.ts',
-    from: 'wire.writableLength === 0 && wire.errored === null',
-    to: 'wire.writableLength === 0',
+    file: 'connection.ts',
+    from: 'if (wire.writableLength === 0 && wire.errored === null)',
+    to: 'if (wire.writableLength === 0)',
   },
   {
     what: 'a write that failed later is counted as sent',
@@ -39,32 +42,32 @@ const bugs: SeededBug[] = [
   },
   {
     what: 'what was taken stays queued',
-    file: 'send-queue.ts',
-    from: 'counts.queued -= taken.deliveries;',
+    file: 'connection.ts',
+    from: 'this.counts.wait(-deliveries);',
     to: '',
   },
   {
     what: 'wire bytes that were never sent are counted',
-    file: 'send-queue.ts',
-    from: 'Math.max(this.#wire.writableLength, this.#waitingBytes)',
-    to: '0',
+    file: 'connection.ts',
+    from: 'this.counts.wait(deliveries);\n    this.#congest()',
+    to: 'this.counts.wait(deliveries);\n    this.#events.ledger.wire.sent += bytes.length;\n    this.#congest()',
   },
   {
     what: 'what was queued at the end is forgotten',
     file: 'connection.ts',
-    from: 'this.counts.droppedClosed += this.counts.queued;',
+    from: "this.counts.drop('closed', queued);",
     to: '',
   },
   {
     what: 'what does not fit is not counted as dropped',
     file: 'connection.ts',
-    from: 'this.counts.droppedSlow += messages;',
+    from: "this.counts.drop('slow_consumer', messages);",
     to: '',
   },
   {
     what: 'a conflated message is forgotten',
     file: 'connection.ts',
-    from: 'waits in its place.\n        counts.droppedConflated += 1;',
+    from: "waits in its place.\n        counts.drop('conflated', 1);",
     to: 'waits in its place.',
   },
   {
@@ -76,7 +79,7 @@ const bugs: SeededBug[] = [
   {
     what: 'a client is not told what it missed',
     file: 'connection.ts',
-    from: "this.#events.gap(this, 'slow', missed);",
+    from: "this.#events.gap(this, 'slow', messages);",
     to: '',
   },
   {
@@ -94,19 +97,19 @@ const bugs: SeededBug[] = [
   {
     what: 'the last cause of an end wins',
     file: 'connection.ts',
-    from: 'this.#cause ??= reason;\n    this.#noticeClosing();\n  }\n\n  #notice',
-    to: 'this.#cause = reason;\n    this.#noticeClosing();\n  }\n\n  #notice',
+    from: 'this.#cause ??= reason;\n    this.noticeClosing();\n  }\n\n  /** One side',
+    to: 'this.#cause = reason;\n    this.noticeClosing();\n  }\n\n  /** One side',
   },
   {
     what: 'data follows a close frame',
     file: 'connection.ts',
-    from: 'if (this.#peer.readyState !== OPEN) return this.#noticeClosing();\n    const messages',
+    from: 'if (this.#peer.readyState !== OPEN) return this.noticeClosing();\n    const messages',
     to: 'const messages',
   },
   {
     what: 'a closed connection stays in the table',
     file: 'connections.ts',
-    from: 'this.#rows.delete(connection.id);',
+    from: 'if (this.#rows.delete(connection.id))',
     to: '',
   },
   {
@@ -124,8 +127,20 @@ const bugs: SeededBug[] = [
   {
     what: 'the counts of the dead are lost',
     file: 'ledger.ts',
-    from: 'addCounts(this.ended, counts);',
+    from: 'counts.addTo(this.ended);',
     to: '',
+  },
+  {
+    what: 'the totals do not know what their connections count',
+    file: 'ledger.ts',
+    from: 'this.#total?.wait(deliveries);',
+    to: '',
+  },
+  {
+    what: 'a close that the client began is not seen',
+    file: 'connection.ts',
+    from: 'closeFrame(write: () => void): void {\n    this.noticeClosing();',
+    to: 'closeFrame(write: () => void): void {',
   },
   {
     what: 'an end has two reasons',
@@ -210,6 +225,7 @@ describe('seeded bugs', { concurrency: 2 }, () => {
       for (const part of ['src', 'test/unit/gateway', 'test/support', 'package.json']) {
         cpSync(join(root, part), join(folder.path, part), { recursive: true });
       }
+      rmSync(join(folder.path, 'test/unit/gateway/model.test.ts'));
       symlinkSync(join(root, 'node_modules'), join(folder.path, 'node_modules'));
       if (bug !== undefined) {
         const file = join(folder.path, 'src/gateway', bug.file);

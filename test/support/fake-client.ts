@@ -3,9 +3,20 @@
  * when the peer closes. It stands in for the ws library and net.Socket, with their documented behaviour: a
  * write is taken whole or waits, callbacks come in order, a failed write tells its callbacks so.
  */
-import type { Peer } from '../../src/gateway/connection.ts';
-import type { PeerEvents } from '../../src/gateway/listener.ts';
+import type { ClientEvents } from '../../src/gateway/client-socket.ts';
+import type { CloseReason } from '../../src/gateway/close-codes.ts';
+import type { Connection, Peer } from '../../src/gateway/connection.ts';
 import type { Wire } from '../../src/gateway/send-queue.ts';
+
+/** What can be told of one client. */
+type OwnEvents = {
+  message(data: Buffer, isBinary: boolean): void;
+  ping(data: Buffer): void;
+  pong(): void;
+  violated(reason: CloseReason): void;
+  closeFrame(write: () => void): void;
+  closed(code: number): void;
+};
 
 type Waiting = { chunk: Uint8Array; taken: ((error?: Error | null) => void) | undefined };
 
@@ -13,7 +24,6 @@ export class FakeClient implements Wire, Peer {
   /** Bytes that the kernel will still take. */
   room = Number.POSITIVE_INFINITY;
   readyState = 1;
-  bytesRead = 0;
   bytesWritten = 0;
   writableLength = 0;
   /** What the kernel has taken. */
@@ -24,14 +34,24 @@ export class FakeClient implements Wire, Peer {
   pings = 0;
   pongs = 0;
   isTerminated = false;
-  /** What the gateway handed out to be told of this client. */
-  events!: PeerEvents;
+  /** Tells the gateway of this client. */
+  events!: OwnEvents;
   hasEnded = false;
-  get destroyed(): boolean {
-    return this.hasEnded;
-  }
   readonly #waiting: Waiting[] = [];
   readonly #taken: Uint8Array[] = [];
+
+  /** As the listener does it once a handshake is complete. */
+  attach(connection: Connection, events: ClientEvents): void {
+    this.events = {
+      message: (data, isBinary) => events.message(connection, data, isBinary),
+      ping: (data) => events.ping(connection, data),
+      pong: () => events.pong(connection),
+      violated: (reason) => events.violated(connection, reason),
+      closeFrame: (write) => events.closeFrame(connection, write),
+      closed: (code) => events.closed(connection, code),
+    };
+    events.ready(connection);
+  }
 
   write(chunk: Uint8Array, taken?: (error?: Error | null) => void): boolean {
     this.bytesWritten += chunk.length;
@@ -86,8 +106,15 @@ export class FakeClient implements Wire, Peer {
 
   close(code: number): void {
     this.closeCode = code;
-    this.readyState = 2;
-    this.write(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
+    this.#closeFrame(code);
+  }
+
+  #closeFrame(code: number): void {
+    this.events.closeFrame(() => {
+      if (this.readyState !== 1) return;
+      this.readyState = 2;
+      this.write(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
+    });
   }
 
   terminate(): void {
@@ -113,14 +140,13 @@ export class FakeClient implements Wire, Peer {
   /** The client asks to close: its frame has been read and answered, and everything before the answer is sent. */
   closeFromClient(code: number): void {
     if (this.hasEnded) return;
-    this.readyState = 2;
+    this.#closeFrame(code);
     this.drain(Number.MAX_SAFE_INTEGER);
     this.end(code);
   }
 
   send(text: string): void {
     const data = Buffer.from(text);
-    this.bytesRead += data.length + 6;
     this.events.message(data, false);
   }
 

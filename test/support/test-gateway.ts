@@ -22,7 +22,10 @@ export type TestGateway = {
   figures(): GatewayFigures;
 };
 
-export function createTestGateway(overrides: Partial<GatewaySettings> = {}): TestGateway {
+export function createTestGateway(
+  overrides: Partial<GatewaySettings> = {},
+  random: () => number = () => 0,
+): TestGateway {
   const clock = {
     nowMs: 1_000,
     pass: (ms: number): void => {
@@ -77,7 +80,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       recorder,
       nowMs: () => clock.nowMs,
       unixMs: () => 1_700_000_000_000 + clock.nowMs,
-      random: () => 0.5,
+      random,
       nonce: () => {
         nonces += 1;
         return String(nonces);
@@ -106,7 +109,8 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       client.room = room;
       gateway.ledger.handshakes.begun += 1;
       gateway.ledger.handshakes.active += 1;
-      client.events = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      const connection = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      client.attach(connection, gateway.clientEvents);
       return client;
     },
     figures: () => gateway.figures({ starting: false, draining: false, bus: false, capacity: false }),

@@ -41,7 +41,7 @@ function importersOf(packageName: string): string[] {
 
 describe('libraries are each known in one place', () => {
   const homes: Record<string, RegExp> = {
-    ws: /^src\/gateway\/listener\.ts$/,
+    ws: /^src\/gateway\/(listener|client-socket)\.ts$/,
     '@nats-io': /^src\/bus\/nats-bus\.ts$/,
     '@opentelemetry': /^src\/telemetry\//,
     koa: /^src\/http\//,

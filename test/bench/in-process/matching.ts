@@ -68,9 +68,11 @@ function timeHub(subscriptions: number): number {
   });
   const willing = new WillingClient();
   for (let client = 0; client < CLIENTS; client += 1) {
-    const events = gateway.open(willing, willing, { address: '192.0.2.7', port: client }, 0);
+    const connection = gateway.open(willing, willing, { address: '192.0.2.7', port: client }, 0);
+    gateway.clientEvents.ready(connection);
     const channels = Array.from({ length: perClient }, (_, own) => patternOf(own * CLIENTS + client));
-    events.message(Buffer.from(JSON.stringify({ type: 'subscribe', channels })), false);
+    const words = Buffer.from(JSON.stringify({ type: 'subscribe', channels }));
+    gateway.clientEvents.message(connection, words, false);
   }
   willing.writes = 0;
   const us = timed(subscriptions, (subjects) => {

@@ -25,6 +25,28 @@ describe('a connection', () => {
     assert.equal(figures().states.open, 1);
   });
 
+  test('is listed as congested while something waits for it, and no longer', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const clients = [connect(), connect()];
+    for (const client of clients) client.stopTaking();
+    gateway.hub.publish('public.a', payload(100));
+    turn();
+    assert.deepEqual(figures().sendQueue, { bytes: 204, largestBytes: 102, connections: 2 });
+    clients[0]!.drain(102);
+    assert.deepEqual(figures().sendQueue, { bytes: 102, largestBytes: 102, connections: 1 });
+    clients[1]!.end(1006);
+    assert.deepEqual(figures().sendQueue, { bytes: 0, largestBytes: 0, connections: 0 });
+  });
+
+  test('leaves the peak as it was when it ends', () => {
+    const { connect, figures } = createTestGateway();
+    const clients = [connect(), connect(), connect()];
+    for (const client of clients) client.end(1000);
+    assert.deepEqual([figures().active, figures().peak], [0, 3]);
+    connect();
+    assert.deepEqual([figures().active, figures().peak], [1, 3]);
+  });
+
   test('that would exceed its bound is closed with 4408, and what waits is dropped with it', () => {
     const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 250 });
     const client = connect();
@@ -138,10 +160,18 @@ describe('a connection', () => {
   });
 
   test('shows as closing from the moment its client has begun to leave', () => {
-    const { connect, figures } = createTestGateway();
-    connect().readyState = 2;
+    const { gateway, connect, clock, figures } = createTestGateway();
+    // One whose close frame is being answered, and one whose socket has just ended, which the next sweep finds.
+    connect().events.closeFrame(() => {});
+    const ending = connect();
+    ending.readyState = 2;
+    assert.deepEqual(figures().states, { open: 1, congested: 0, closing: 1 });
+    clock.pass(250);
+    gateway.sweep();
+    assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 2 });
+    assert.equal(figures().closesInProgress, 2);
+    ending.end(1006);
     assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 1 });
-    assert.equal(figures().closesInProgress, 1);
   });
 
   test('is closed with 1003 when it sends binary data', () => {

@@ -24,6 +24,25 @@ test('a connection is pinged each interval, and the round trip is recorded', () 
   assert.equal(client.pings, 2);
 });
 
+test('clients who come together are pinged at different times, within the interval', () => {
+  let drawn = 0;
+  const gateway = createTestGateway({}, () => {
+    drawn += 1;
+    return (drawn % 100) / 100;
+  });
+  const clients = Array.from({ length: 100 }, () => gateway.connect());
+  const pingsPerSweep: number[] = [];
+  let before = 0;
+  for (let passed = 0; passed < 25_000; passed += 250) {
+    passMs(gateway, 250);
+    const pings = clients.reduce((sum, client) => sum + client.pings, 0);
+    pingsPerSweep.push(pings - before);
+    before = pings;
+  }
+  assert.ok(clients.every(({ pings }) => pings === 1));
+  assert.ok(Math.max(...pingsPerSweep) <= 3, String(pingsPerSweep));
+});
+
 test('a connection whose pong is overdue is closed with 4409', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();

@@ -135,6 +135,8 @@ function afterwards(model: Model, real: Real): void {
   const now = real.test.figures();
   const live = real.clients.filter((client) => !client.hasEnded).length;
   assert.equal(now.ledgerDrift, 0);
+  // I3: the totals are what the ended connections and the rows hold.
+  assert.equal(real.test.gateway.audit(), 0);
   // I1: active = opened - closed = rows.
   assert.equal(now.active, live);
   assert.equal(now.opened, model.opened);
@@ -142,7 +144,7 @@ function afterwards(model: Model, real: Real): void {
   assert.equal(now.active, now.states.open + now.states.congested + now.states.closing);
   // I2: every handshake is accounted for.
   assert.equal(now.handshakes.begun, now.opened + sumOf(now.handshakes.rejected) + now.handshakes.active);
-  // I3: what came in, from the clients' own point of view.
+  // I6: what came in, from the clients' own point of view.
   assert.equal(
     now.messages.receive,
     model.clients.reduce((sum, one) => sum + one.sent.messages, 0),
@@ -151,7 +153,7 @@ function afterwards(model: Model, real: Real): void {
     now.payloadBytes.receive,
     model.clients.reduce((sum, one) => sum + one.sent.bytes, 0),
   );
-  // I3, I6: what went out is what the kernels took.
+  // I6: what went out is what the kernels took.
   assert.equal(
     now.messages.transmit,
     real.clients.reduce((sum, one) => sum + one.received().length, 0),
@@ -172,8 +174,13 @@ function afterwards(model: Model, real: Real): void {
   assert.ok(now.deliveries.queued >= 0 && now.sendQueue.bytes >= 0);
   // I13: each end has one reason.
   assert.equal(real.test.recorded.connectionClosed.length, sumOf(now.closed));
-  assert.ok(now.subscriptions <= 24 * 4);
+  assert.equal(now.subscriptions, subscriptionsOf(real));
   real.last = now;
+}
+
+/** What the hub's members hear, counted anew. */
+function subscriptionsOf({ test: { gateway } }: Real): number {
+  return [...gateway.connections].reduce((sum, one) => sum + (one.membership?.patterns.length ?? 0), 0);
 }
 
 /** A connection that is closing shows as that, though it may be congested too. */
