@@ -22,8 +22,7 @@ import { createHttpServer, listen } from './http/server.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
-import type { PlatformFiles } from './telemetry/sources/files.ts';
-import { createPlatform, type Platform } from './telemetry/sources/platform.ts';
+import { createPlatform, type Platform, type PlatformOptions } from './telemetry/sources/platform.ts';
 
 /** The part of a pino logger that is used. */
 export type Log = {
@@ -37,8 +36,8 @@ export type ServiceOptions = {
   settings: Settings;
   telemetry: Telemetry;
   log: Log;
-  /** What the figures of the platform are read from, if not from the machine itself. */
-  platformFiles?: PlatformFiles;
+  /** The system, and what its figures are read from, if not the machine itself. */
+  platform?: Pick<PlatformOptions, 'system' | 'files'>;
 };
 
 /** Where it listens. Without ADMIN_PORT both are the same. */
@@ -65,7 +64,7 @@ export class Service {
   #busGaps = 0;
   #roundTripTimer: NodeJS.Timeout | undefined;
 
-  constructor({ settings, telemetry, log, platformFiles }: ServiceOptions) {
+  constructor({ settings, telemetry, log, platform }: ServiceOptions) {
     this.#settings = settings;
     this.#telemetry = telemetry;
     this.#log = log;
@@ -73,7 +72,7 @@ export class Service {
     this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
     this.#platform = createPlatform({
       sampleIntervalMs: settings.sampleIntervalMs,
-      ...(platformFiles && { files: platformFiles }),
+      ...platform,
     });
     this.#connectionLimit = connectionLimit(
       settings.connectionsMax,
