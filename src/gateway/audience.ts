@@ -7,22 +7,28 @@
  * member and go on later. The usual member needs everything that is written, and shares one buffer with the rest.
  */
 import type { Connection } from './connection.ts';
-import { type Fanout, joinFrames } from './fanout.ts';
+import { type Fanout, framesLength, joinFrames } from './fanout.ts';
+import { CHUNK_BYTES, type FramePool } from './frame-pool.ts';
 
-/** What is written to the socket at once is about this large, so that what the kernel leaves is known in small steps. */
-const CHUNK_BYTES = 64 * 1024;
 /** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
 const ROUND_CHUNKS = 16;
 /** Members between two looks at the clock. */
 const MEMBERS_PER_LOOK = 8;
 
-/** Messages [from, to) as one buffer of whole frames. */
+/** Messages as one buffer of whole frames, for as long as it takes to write it. */
 export type Batch = {
+  /** The number of the first message, and of the one behind the last. */
   from: number;
   to: number;
   bytes: Buffer;
   payloadBytes: number;
+  /** The messages are those of this list from that index on. */
   messages: readonly Fanout[];
+  first: number;
+  /** Of the pool, and where `bytes` lie; undefined when they lie elsewhere. */
+  pooled: Buffer | undefined;
+  /** A socket holds the bytes, so that they must stay as they are. */
+  isHeld: boolean;
 };
 
 export class Audience {
@@ -40,10 +46,12 @@ export class Audience {
   #batches: Batch[] = [];
   #roundEnd = 0;
   #unserved = 0;
+  readonly #pool: FramePool;
 
-  constructor(key: string, patterns: readonly string[]) {
+  constructor(key: string, patterns: readonly string[], pool: FramePool) {
     this.key = key;
     this.patterns = patterns;
+    this.#pool = pool;
   }
 
   get hasMessages(): boolean {
@@ -143,8 +151,12 @@ export class Audience {
   }
 
   #endRound(): readonly Fanout[] {
-    this.#batches = [];
-    const written = this.#messages.splice(0, this.#roundEnd - this.#base);
+    for (const batch of this.#batches) this.#letGo(batch);
+    this.#batches.length = 0;
+    const count = this.#roundEnd - this.#base;
+    const isAll = count === this.#messages.length;
+    const written = isAll ? this.#messages : this.#messages.splice(0, count);
+    if (isAll) this.#messages = [];
     this.#base = this.#roundEnd;
     for (const message of written) message.isBeingWritten = false;
     return written;
@@ -155,23 +167,43 @@ export class Audience {
     for (const batch of this.#batches) {
       if (member.membership !== this) return;
       if (batch.to > end || member.nextMessage >= batch.to) continue;
-      const own = member.nextMessage === batch.from ? batch : this.#batch(member.nextMessage, batch.to);
-      member.nextMessage = batch.to;
-      member.deliver(own, nowMs);
+      if (member.nextMessage === batch.from) {
+        member.nextMessage = batch.to;
+        member.deliver(batch, nowMs);
+      } else {
+        this.#deliverOwn(member, batch.to, nowMs);
+      }
     }
     while (member.membership === this && member.nextMessage < end) {
       const from = member.nextMessage - this.#base;
-      const batch = this.#batch(member.nextMessage, this.#base + chunkEnd(this.#messages, from));
-      member.nextMessage = batch.to;
-      member.deliver(batch, nowMs);
+      this.#deliverOwn(member, this.#base + chunkEnd(this.#messages, from), nowMs);
     }
   }
 
+  /** Sends a member what nobody else needs in just this cut. */
+  #deliverOwn(member: Connection, to: number, nowMs: number): void {
+    const batch = this.#batch(member.nextMessage, to);
+    member.nextMessage = to;
+    member.deliver(batch, nowMs);
+    this.#letGo(batch);
+  }
+
   #batch(from: number, to: number): Batch {
-    const messages = this.#messages.slice(from - this.#base, to - this.#base);
+    const messages = this.#messages;
+    const first = from - this.#base;
+    const end = to - this.#base;
     let payloadBytes = 0;
-    for (const message of messages) payloadBytes += message.payloadLength;
-    return { from, to, messages, payloadBytes, bytes: joinFrames(messages) };
+    for (let index = first; index < end; index += 1) payloadBytes += messages[index]!.payloadLength;
+    const rest = { from, to, payloadBytes, messages, first, isHeld: false };
+    if (end - first === 1) return { ...rest, bytes: messages[first]!.bytes, pooled: undefined };
+    const length = framesLength(messages, first, end);
+    const pooled = length <= CHUNK_BYTES ? this.#pool.take() : undefined;
+    const bytes = joinFrames(messages, first, end, pooled ?? Buffer.allocUnsafe(length));
+    return { ...rest, bytes, pooled };
+  }
+
+  #letGo({ pooled, isHeld }: Batch): void {
+    if (pooled !== undefined && !isHeld) this.#pool.giveBack(pooled);
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Batch } from './audience.ts';
 import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } from './close-codes.ts';
-import { joinFrames } from './fanout.ts';
+import { framesLength, joinFrames } from './fanout.ts';
 import type { Frame } from './frame.ts';
 import { HeldMessages } from './held-messages.ts';
 import { ConnectionCounts, type Ledger } from './ledger.ts';
@@ -155,22 +155,23 @@ export class Connection {
   deliver(batch: Batch, nowMs: number): void {
     if (this.#missed !== undefined) this.tellOfMissed();
     if (this.#peer.readyState !== OPEN) return this.noticeClosing();
-    const messages = batch.messages.length;
+    const messages = batch.to - batch.from;
     this.counts.match(messages);
     if (this.#queue !== undefined) return this.#deliverToSlow(batch, messages, nowMs);
+    this.#writeBatch(batch, messages, nowMs);
+  }
+
+  #writeBatch(batch: Batch, messages: number, nowMs: number): void {
     this.lastMessageAtMs = nowMs;
     this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
+    if (this.#queue !== undefined) batch.isHeld = true;
   }
 
   #deliverToSlow(batch: Batch, messages: number, nowMs: number): void {
     const { slowPolicy, bufferedMax } = this.#limits;
     if (slowPolicy === 'conflate') return this.#hold(batch);
     const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
-    if (fits) {
-      this.lastMessageAtMs = nowMs;
-      this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
-      return;
-    }
+    if (fits) return this.#writeBatch(batch, messages, nowMs);
     this.counts.drop('slow_consumer', messages);
     if (slowPolicy === 'disconnect') return this.close('slow_consumer');
     this.#isSkipping = true;
@@ -227,10 +228,11 @@ export class Connection {
     this.#events.ledger.wire.sent += bytes;
   }
 
-  #hold(batch: Batch): void {
+  #hold({ messages, first, from, to }: Batch): void {
     this.#held ??= new HeldMessages();
     const { counts } = this;
-    for (const message of batch.messages) {
+    for (let index = first; index < first + to - from; index += 1) {
+      const message = messages[index]!;
       const growth = this.#held.growth(message);
       if (growth > 0 && this.bufferedBytes + growth > this.#limits.bufferedMax) {
         counts.drop('slow_consumer', 1);
@@ -323,7 +325,8 @@ export class Connection {
     for (const message of messages) payloadBytes += message.payloadLength;
     this.counts.wait(-count);
     this.lastMessageAtMs = nowMs;
-    this.#write(joinFrames(messages), count, payloadBytes, count, nowMs);
+    const bytes = Buffer.allocUnsafe(framesLength(messages, 0, count));
+    this.#write(joinFrames(messages, 0, count, bytes), count, payloadBytes, count, nowMs);
   }
 
   /**

@@ -16,16 +16,20 @@ export function createFanout(subject: string, payload: Uint8Array, arrivedMs: nu
   return { bytes, payloadLength, subject, arrivedMs, audiences: 0, isBeingWritten: false };
 }
 
-/** Whole frames as one buffer; of a single frame, the frame itself. */
-export function joinFrames(messages: readonly Fanout[]): Buffer {
-  if (messages.length === 1) return messages[0]!.bytes;
+/** Bytes of the frames from `from` up to `to`. */
+export function framesLength(messages: readonly Fanout[], from: number, to: number): number {
   let bytes = 0;
-  for (const message of messages) bytes += message.bytes.length;
-  const joined = Buffer.allocUnsafe(bytes);
+  for (let index = from; index < to; index += 1) bytes += messages[index]!.bytes.length;
+  return bytes;
+}
+
+/** Writes those frames one behind the other, and answers with the part of `target` that they fill. */
+export function joinFrames(messages: readonly Fanout[], from: number, to: number, target: Buffer): Buffer {
   let offset = 0;
-  for (const message of messages) {
-    joined.set(message.bytes, offset);
-    offset += message.bytes.length;
+  for (let index = from; index < to; index += 1) {
+    const { bytes } = messages[index]!;
+    target.set(bytes, offset);
+    offset += bytes.length;
   }
-  return joined;
+  return target.subarray(0, offset);
 }

@@ -14,6 +14,7 @@ import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
 import type { Connection } from './connection.ts';
 import { createFanout, type Fanout } from './fanout.ts';
+import { FramePool } from './frame-pool.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
 /** After a slice shorter than this the next one does not wait: there is nothing to share. */
@@ -54,6 +55,7 @@ export class Hub {
   /** How many audiences ask for a pattern. */
   readonly #channels = new Map<string, number>();
   #subscriptionCount = 0;
+  readonly #pool = new FramePool();
   /** Audiences with something to write, in the order of their turns; those before `#turn` have had theirs. */
   #queue: Audience[] = [];
   #turn = 0;
@@ -175,7 +177,8 @@ export class Hub {
     }
     // What comes in during the wait is written after it, also when nothing is left now.
     this.#isScheduled = true;
-    later(this.#afterPause, tookMs * this.#settings.flushPacing);
+    // Rounded up, because timers cut fractions off: a pause of a millisecond and a half would be one of one.
+    later(this.#afterPause, Math.ceil(tookMs * this.#settings.flushPacing));
   };
 
   readonly #afterPause = (): void => {
@@ -250,7 +253,7 @@ export class Hub {
   }
 
   #create(key: string, patterns: readonly string[]): Audience {
-    const audience = new Audience(key, patterns);
+    const audience = new Audience(key, patterns, this.#pool);
     this.#audiences.set(key, audience);
     for (const pattern of patterns) {
       this.#index.add(pattern, audience);

@@ -39,12 +39,14 @@ function fanout(connections: number, rate: number, seconds: number, who: readonl
 }
 
 /**
+ * The forty lines are beside the gateway to show what slow clients do to the fast ones in the kernel alone.
+ *
  * What a client that never reads needs to be noticed: the kernel takes some 4 MiB for it, the gateway 1 MiB more,
  * which at this rate is reached in a quarter of a minute.
  */
 function slow(policy: string, env?: Record<string, string>): Workload {
   return {
-    ...fanout(1_000, 2_000, 40, ['tidegauge']),
+    ...fanout(1_000, 2_000, 40, ['tidegauge', 'forty-paced']),
     what: `as fanout-1000x2000, but 1 client in 16 never reads; policy ${policy}`,
     secondsMin: 20,
     slowEvery: 16,

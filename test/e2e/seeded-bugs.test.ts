@@ -143,6 +143,12 @@ const bugs: SeededBug[] = [
     to: 'closeFrame(write: () => void): void {',
   },
   {
+    what: 'a buffer that a socket still holds is used again',
+    file: 'connection.ts',
+    from: 'if (this.#queue !== undefined) batch.isHeld = true;',
+    to: '',
+  },
+  {
     what: 'an end has two reasons',
     file: 'ledger.ts',
     from: 'this.closed[reason] += 1;',
@@ -213,6 +219,84 @@ const bugs: SeededBug[] = [
     file: 'heartbeat.ts',
     from: "connection.close('ping_timeout');",
     to: '',
+  },
+  {
+    what: 'a drain refuses while others still send clients here',
+    file: 'drain.ts',
+    from: "return this.#phase === 'closing' || this.#phase === 'ending';",
+    to: "return this.#phase !== 'serving';",
+  },
+  {
+    what: 'a drain does not wait for its delay when everybody has left',
+    file: 'drain.ts',
+    from: 'if (!this.isRefusing || this.#connections.size > 0) return;',
+    to: 'if (!this.isDraining || this.#connections.size > 0) return;',
+  },
+  {
+    what: 'a drain closes all at once',
+    file: 'drain.ts',
+    from: 'now >= this.#closeAtMs(this.#closed)',
+    to: 'true',
+  },
+  {
+    what: 'a few clients keep the gateway for the whole window',
+    file: 'drain.ts',
+    from: 'Math.min(this.#settings.drainWindowMs, this.#order.length * SPACING_MAX_MS)',
+    to: 'this.#settings.drainWindowMs',
+  },
+  {
+    what: 'clients are closed in the order of their arrival',
+    file: 'drain.ts',
+    from: 'const chosen = Math.floor(random() * left);',
+    to: 'const chosen = left - 1;',
+  },
+  {
+    what: 'somebody is left out of the random order',
+    file: 'drain.ts',
+    from: 'order[left - 1] = order[chosen]!;',
+    to: '',
+  },
+  {
+    what: 'the hint is measured from the beginning of the closes',
+    file: 'drain.ts',
+    from: 'this.#closeAtMs(this.#hinted) - now)',
+    to: 'this.#closeAtMs(this.#hinted) - this.#closingFromMs)',
+  },
+  {
+    what: 'a congested client is told a time that has passed when it reads it',
+    file: 'drain.ts',
+    from: "if (connection.state !== 'open') return;",
+    to: '',
+  },
+  {
+    what: 'a drain holds up everybody else',
+    file: 'drain.ts',
+    from: 'const untilMs = startedMs + SLICE_MS;',
+    to: 'const untilMs = Number.POSITIVE_INFINITY;',
+  },
+  {
+    what: 'a peer that does not answer is waited for without end',
+    file: 'drain.ts',
+    from: 'if (this.#ticksLeft > 0) return;',
+    to: 'return;',
+  },
+  {
+    what: 'a drain does not notice that the last one has gone',
+    file: 'gateway.ts',
+    from: 'this.drain.connectionEnded();',
+    to: '',
+  },
+  {
+    what: "a drain's timer goes on for ever",
+    file: 'drain.ts',
+    from: 'this.#stopTicking?.();',
+    to: '',
+  },
+  {
+    what: 'a second signal does not hurry the delay',
+    file: 'drain.ts',
+    from: '(this.#isHurried || nowMs >= this.#closingFromMs)',
+    to: 'nowMs >= this.#closingFromMs',
   },
 ];
 

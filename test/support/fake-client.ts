@@ -91,7 +91,8 @@ export class FakeClient implements Wire, Peer {
   #take(chunk: Uint8Array): void {
     this.room -= chunk.length;
     this.bytesTaken += chunk.length;
-    this.#taken.push(chunk);
+    // As the kernel does: whoever wrote it may use its memory again.
+    this.#taken.push(Uint8Array.from(chunk));
   }
 
   ping(): void {

@@ -36,7 +36,7 @@ export async function startGateway(
   args: string[] = [],
   nodeArgs: string[] = [],
 ): Promise<GatewayProcess> {
-  const child = await spawnGateway({ PORT: '0', ...env }, args, nodeArgs);
+  const child = await spawnGateway({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env }, args, nodeArgs);
   const lines = (): LogLine[] =>
     child
       .log()
@@ -49,7 +49,7 @@ export async function startGateway(
       if (child.exit !== null) throw new Error(`it ended: ${child.log()}`);
       return lines().find(({ msg }) => msg === 'listening');
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   const url = String(listening.url);
   return {

@@ -14,6 +14,8 @@ export type TestGateway = {
   clock: { nowMs: number; pass(ms: number): void };
   /** Milliseconds of the pauses that were asked for. */
   pauses: number[];
+  /** What runs again and again until it is stopped: a drain's ticks. */
+  timers: Set<() => void>;
   /** Ends this turn of the event loop, and a pause. */
   turn(): void;
   /** Nothing is to be run at the end of this turn. */
@@ -50,6 +52,7 @@ export function createTestGateway(
   const wanted = new Set<string>();
   const soon: (() => void)[] = [];
   const pauses: number[] = [];
+  const timers = new Set<() => void>();
   let nonces = 0;
   const gateway = new Gateway(
     {
@@ -74,6 +77,8 @@ export function createTestGateway(
       pendingMax: 2 ** 20,
       fanoutLagMaxMs: 1_000,
       connectionLimit: 1_000,
+      drainDelayMs: 0,
+      drainWindowMs: 0,
       ...overrides,
     },
     {
@@ -90,6 +95,10 @@ export function createTestGateway(
         pauses.push(ms);
         soon.push(run);
       },
+      every: (run) => {
+        timers.add(run);
+        return () => void timers.delete(run);
+      },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
     },
@@ -99,6 +108,7 @@ export function createTestGateway(
     recorded,
     wanted,
     pauses,
+    timers,
     clock,
     turn: () => {
       for (const run of soon.splice(0)) run();

@@ -103,7 +103,7 @@ describe('a connection', () => {
   test('keeps the first cause of its end', () => {
     const { gateway, connect, figures } = createTestGateway();
     const client = connect();
-    void gateway.drain.run();
+    gateway.drain.begin();
     client.events.violated('protocol_error');
     client.end(1006);
     assert.equal(figures().closed.drain, 1);
@@ -114,7 +114,7 @@ describe('a connection', () => {
     const { gateway, connect } = createTestGateway();
     const client = connect();
     gateway.hub.publish('public.a', Buffer.from('last words'));
-    void gateway.drain.run();
+    gateway.drain.begin();
     assert.equal(client.received().at(-1), 'last words');
     assert.equal(client.closeCode, 1012);
   });

@@ -191,3 +191,17 @@ test('the lag is the age of the oldest message that somebody still waits for', (
   while (given.figures().flush.pendingMessages > 0) given.turn();
   assert.equal(given.figures().flush.lagSeconds, 0);
 });
+
+test('what a socket still holds stays as it is while others are written to', () => {
+  const { gateway, connect, turn } = createTestGateway({ bufferedMax: 2 ** 20 });
+  const clients = [connect(), connect()];
+  clients[0]!.room = 0;
+  const published = Array.from({ length: 40 }, (_, number) => `${number} ${'x'.repeat(number)}`);
+  for (const [number, text] of published.entries()) {
+    gateway.hub.publish('public.a', Buffer.from(text));
+    // Four to a flush, which are joined.
+    if (number % 4 === 3) turn();
+  }
+  clients[0]!.drain(Number.MAX_SAFE_INTEGER);
+  for (const client of clients) assert.deepEqual(client.received().slice(1), published);
+});
