@@ -23,8 +23,7 @@ import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
-import type { PlatformFiles } from './telemetry/sources/files.ts';
-import { createPlatform, type Platform } from './telemetry/sources/platform.ts';
+import { createPlatform, type Platform, type PlatformOptions } from './telemetry/sources/platform.ts';
 
 /** The part of a pino logger that is used. */
 export type Log = {
@@ -38,8 +37,8 @@ export type ServiceOptions = {
   settings: Settings;
   telemetry: Telemetry;
   log: Log;
-  /** What the figures of the platform are read from, if not from the machine itself. */
-  platformFiles?: PlatformFiles;
+  /** The system, and what its figures are read from, if not the machine itself. */
+  platform?: Pick<PlatformOptions, 'system' | 'files'>;
 };
 
 /** Where it listens. Without ADMIN_PORT both are the same. */
@@ -70,7 +69,7 @@ export class Service {
   #drained: Promise<void> | undefined;
   readonly #drainRequested: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  constructor({ settings, telemetry, log, platformFiles }: ServiceOptions) {
+  constructor({ settings, telemetry, log, platform }: ServiceOptions) {
     this.#settings = settings;
     this.#telemetry = telemetry;
     this.#log = log;
@@ -78,7 +77,7 @@ export class Service {
     this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
     this.#platform = createPlatform({
       sampleIntervalMs: settings.sampleIntervalMs,
-      ...(platformFiles && { files: platformFiles }),
+      ...platform,
     });
     this.#connectionLimit = connectionLimit(
       settings.connectionsMax,

@@ -8,11 +8,10 @@
  * Scrapes of one turn of the event loop share a collection and its text. A figure that cannot be read is missing
  * from the answer, and counted; the scrape succeeds.
  */
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import type { MetricData, MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { type ExpositionFormat, expositionFormat } from './accept.ts';
-import { renderOpenMetrics } from './openmetrics.ts';
-import { seriesOf } from './series.ts';
+import { renderExposition } from './exposition.ts';
 import { shared } from './shared.ts';
 
 export type ScrapeAnswer = { contentType: string; body: string };
@@ -58,32 +57,12 @@ class Exposition {
   }
 
   render(format: ExpositionFormat): string {
-    this.#rendered[format] ??= format === 'text' ? renderText(this.#collected) : renderOpen(this.#collected);
+    const { resource, scopeMetrics } = this.#collected;
+    this.#rendered[format] ??= renderExposition(
+      format,
+      resource.attributes,
+      scopeMetrics.flatMap(({ metrics }) => metrics),
+    );
     return this.#rendered[format];
   }
-}
-
-function renderOpen({ resource, scopeMetrics }: ResourceMetrics): string {
-  return renderOpenMetrics(
-    resource.attributes,
-    scopeMetrics.flatMap(({ metrics }) => metrics),
-  );
-}
-
-function renderText(collected: ResourceMetrics): string {
-  const isWithoutScope = true;
-  const serializer = new PrometheusSerializer('', false, undefined, false, isWithoutScope);
-  const scopeMetrics = collected.scopeMetrics.map(({ scope, metrics }) => ({
-    scope,
-    metrics: metrics.map(renamed),
-  }));
-  const text = serializer.serialize({ ...collected, scopeMetrics });
-  return text.endsWith('\n') ? text : `${text}\n`;
-}
-
-/** A copy: descriptors belong to the SDK and are shared by all collections. Format 0.0.4 has no line for units. */
-function renamed(metric: MetricData): MetricData {
-  const series = seriesOf(metric);
-  if (series === undefined) return metric;
-  return { ...metric, descriptor: { ...metric.descriptor, name: series.name, unit: '' } };
 }

@@ -5,17 +5,26 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { threadRoles } from '../../src/telemetry/figures.ts';
-import { createSubject, type Subject, skipWithoutLinux, witnessCpu } from '../support/figures-subject.ts';
+import { type Subject, skipWithoutLinux, witnessCpu } from '../support/figures-subject.ts';
+import { createPlaces, type Place } from '../support/places.ts';
 import { until } from '../support/until.ts';
 
 const tick = 0.01;
+/** Sums of seconds are rounded to a millionth. */
+const grid = 1e-6;
 
-describe('CPU figures', { skip: skipWithoutLinux }, () => {
+for (const place of createPlaces(512 * 1024 * 1024))
+  describe(`CPU figures ${place.name}`, { skip: skipWithoutLinux || place.skip }, () => cpuFigures(place));
+
+function cpuFigures(place: Place): void {
   let subject: Subject;
   before(async () => {
-    subject = await createSubject();
+    subject = await place.createSubject();
   });
-  after(() => subject.end());
+  after(async () => {
+    await subject.end();
+    await place.leave();
+  });
 
   const look = () => {
     const { user, system } = witnessCpu(subject.pid);
@@ -34,7 +43,6 @@ describe('CPU figures', { skip: skipWithoutLinux }, () => {
       const ms = 1000;
       const firstAsked = performance.now();
       await subject.ask('closeWindow');
-      const before = await subject.ask('figures');
       const firstAnswered = performance.now();
       const seenBefore = look();
       if (share === 0) await subject.ask('idle', { ms });
@@ -43,23 +51,35 @@ describe('CPU figures', { skip: skipWithoutLinux }, () => {
       const lastAsked = performance.now();
       const window = await subject.ask('closeWindow');
       const lastAnswered = performance.now();
-      const { process: figures } = await subject.ask('figures');
 
-      const { user, system } = figures.cpuTime;
-      const counted = user + system - before.process.cpuTime.user - before.process.cpuTime.system;
-      // The process works a little for its answers, outside of the witness's interval: hence a tick more.
-      assert.ok(Math.abs(counted - seen) <= 2 * tick, `process.cpu.time ${counted}, witness ${seen}`);
+      // Whatever the process has used when it answers lies between two looks from outside, which are cut to the tick.
+      const earlier = witnessCpu(subject.pid);
+      const readers = await subject.ask('readers');
+      const later = witnessCpu(subject.pid);
+      for (const [reader, { cpuTime }] of Object.entries(readers)) {
+        for (const mode of ['user', 'system'] as const) {
+          assert.ok(
+            cpuTime[mode] >= earlier[mode] - grid && cpuTime[mode] <= later[mode] + tick + grid,
+            `${reader}: ${mode} ${cpuTime[mode]} is not within ${earlier[mode]} and ${later[mode]}`,
+          );
+        }
+      }
 
       // The window began and ended somewhere between question and answer, which bounds what it may say.
+      const { cpuLimit } = (await subject.ask('figures')).process;
       const utilization = window.cpuUtilization.user + window.cpuUtilization.system;
-      const longest = ((lastAnswered - firstAsked) / 1000) * figures.cpuLimit;
-      const shortest = ((lastAsked - firstAnswered) / 1000) * figures.cpuLimit;
-      const least = (seen - tick) / longest - 0.01;
-      const most = (seen + tick) / shortest + 0.01;
+      const longest = ((lastAnswered - firstAsked) / 1000) * cpuLimit;
+      const shortest = ((lastAsked - firstAnswered) / 1000) * cpuLimit;
+      // Both modes are cut to the tick at both ends.
+      const least = (seen - 2 * tick) / longest - 0.01;
+      const most = (seen + 2 * tick) / shortest + 0.01;
       assert.ok(
         utilization >= least && utilization <= most,
         `utilization ${utilization} outside of ${least} to ${most}`,
       );
+      for (const [reader, told] of Object.entries(readers))
+        assert.deepEqual(told.cpuUtilization, window.cpuUtilization, reader);
+      assert.equal(readers.json.percent, Math.min(100, 100 * utilization));
       if (share === 1) assert.ok(seen > 0.1, `the load was no load: ${seen} s`);
     });
   }
@@ -87,4 +107,4 @@ describe('CPU figures', { skip: skipWithoutLinux }, () => {
     await subject.ask('endThread');
     assert.ok((await other()) >= during);
   });
-});
+}

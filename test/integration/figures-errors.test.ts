@@ -17,7 +17,7 @@ test('a file that cannot be read costs its own figures and a count', { skip: ski
   const files = createPlatformFiles();
   const service = await startTestService(
     {},
-    { platformFiles: { ...files, read: (path) => (failing.has(path) ? undefined : files.read(path)) } },
+    { platform: { files: { ...files, read: (path) => (failing.has(path) ? undefined : files.read(path)) } } },
   );
   try {
     const scrape = async (): Promise<SeriesValues> =>

@@ -1,28 +1,33 @@
 /** Windows of the event loop in a real process: utilisation, an injected block, and an idle loop. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createSubject, firstThatHolds, type Subject } from '../support/figures-subject.ts';
+import { firstThatHolds, type Subject } from '../support/figures-subject.ts';
+import { createPlaces, type Place } from '../support/places.ts';
 
-describe('event-loop figures', () => {
+for (const place of createPlaces(512 * 1024 * 1024))
+  describe(`event-loop figures ${place.name}`, { skip: place.skip }, () => eventLoopFigures(place));
+
+function eventLoopFigures(place: Place): void {
   let subject: Subject;
   before(async () => {
-    subject = await createSubject();
+    subject = await place.createSubject();
     await subject.ask('settle');
   });
-  after(() => subject.end());
+  after(async () => {
+    await subject.end();
+    await place.leave();
+  });
 
-  it('read a half for a loop that works as long as it waits, in the window and in the sums', async () => {
+  it('read a half for a loop that works as long as it waits, in the sums and in every reader', async () => {
+    // The witness is the load itself, by its own clock. Time that the machine takes away between the two is in neither
+    // or in one of them only: hence attempts.
     await firstThatHolds(8, async () => {
-      const before = (await subject.ask('figures')).runtime.eventLoopTime;
-      await subject.ask('closeWindow');
-      const truth = await subject.ask('halfBusy', { ms: 700 });
-      const window = await subject.ask('closeWindow');
-      const afterwards = (await subject.ask('figures')).runtime.eventLoopTime;
-      assert.ok(Math.abs(truth - 0.5) <= 0.01, `the load itself was ${truth}`);
-      assert.ok(Math.abs(window.eventLoopUtilization - 0.5) <= 0.02, `${window.eventLoopUtilization}`);
-      const active = afterwards.active - before.active;
-      const share = active / (active + afterwards.idle - before.idle);
-      assert.ok(Math.abs(share - 0.5) <= 0.02, `${share}`);
+      const { share, window, sums } = await subject.ask('halfBusy', { ms: 700 });
+      assert.ok(Math.abs(share - 0.5) <= 0.005, `the load itself was ${share}`);
+      assert.ok(Math.abs(window - 0.5) <= 0.02, `window ${window}`);
+      assert.ok(Math.abs(sums - 0.5) <= 0.02, `sums ${sums}`);
+      for (const [reader, told] of Object.entries(await subject.ask('readers')))
+        assert.equal(told.eventLoopUtilization, window, reader);
     });
   });
 
@@ -35,9 +40,13 @@ describe('event-loop figures', () => {
       await subject.ask('settle');
       const { eventLoopDelay: delay } = await subject.ask('closeWindow');
       const windowSeconds = (performance.now() - startMs) / 1000;
-      // The histogram keeps three digits.
+      // One histogram keeps three digits.
       const least = (blockedMs / 1000) * 0.999;
-      assert.ok(delay.max >= least && delay.max <= windowSeconds, `max ${delay.max} of ${windowSeconds}`);
+      // The other keeps two, and tells the upper end.
+      assert.ok(
+        delay.max >= least && delay.max <= windowSeconds * 1.01,
+        `max ${delay.max} of ${windowSeconds}`,
+      );
       assert.ok(delay.p99 >= least && delay.p99 <= delay.max, `p99 ${delay.p99}`);
       assert.ok(delay.p50 < least, `p50 ${delay.p50}`);
     });
@@ -69,4 +78,4 @@ describe('event-loop figures', () => {
       for (const value of numbers) assert.ok(Number.isFinite(value) && value >= 0 && value < 60, `${value}`);
     }
   });
-});
+}

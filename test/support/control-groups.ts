@@ -11,7 +11,6 @@ export type TestGroup = {
   version: 1 | 2;
   /** The folder in which the controller's files are. */
   folder(controller: 'cpu' | 'cpuacct' | 'memory'): string;
-  /** Half a core and so many bytes. */
   add(pid: number): void;
   /** Once its processes have ended. */
   remove(): Promise<void>;
@@ -20,8 +19,13 @@ export type TestGroup = {
 const mountPoint = '/sys/fs/cgroup';
 const controllers = ['cpu', 'cpuacct', 'memory'] as const;
 
-/** A group with half a core and a memory limit; a sentence saying why it cannot be had otherwise. */
-export function createControlGroup(name: string, memoryLimitBytes: number): TestGroup | string {
+export type Limits = { memoryLimitBytes: number; hasHalfACore?: boolean };
+
+/** A group with a memory limit, and with a quota where asked for; a sentence saying why it cannot be had otherwise. */
+export function createControlGroup(
+  name: string,
+  { memoryLimitBytes, hasHalfACore = false }: Limits,
+): TestGroup | string {
   const isV2 = existsSync(join(mountPoint, 'cgroup.controllers'));
   const folders = isV2 ? [join(mountPoint, name)] : controllers.map((each) => join(mountPoint, each, name));
   try {
@@ -30,11 +34,14 @@ export function createControlGroup(name: string, memoryLimitBytes: number): Test
     const write = (index: number, file: string, text: string) =>
       writeFileSync(join(folders[index]!, file), text);
     if (isV2) {
-      write(0, 'cpu.max', '50000 100000');
+      if (hasHalfACore) write(0, 'cpu.max', '50000 100000');
+      // What else the machine does shall not keep it from its quota.
+      write(0, 'cpu.weight', '10000');
       write(0, 'memory.max', `${memoryLimitBytes}`);
     } else {
       write(0, 'cpu.cfs_period_us', '100000');
-      write(0, 'cpu.cfs_quota_us', '50000');
+      if (hasHalfACore) write(0, 'cpu.cfs_quota_us', '50000');
+      write(0, 'cpu.shares', '262144');
       write(2, 'memory.limit_in_bytes', `${memoryLimitBytes}`);
     }
   } catch (error) {

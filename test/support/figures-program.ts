@@ -7,9 +7,21 @@
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { system } from '../../src/reports/system.ts';
+import { createMeters } from '../../src/telemetry/meter.ts';
+import { createPrometheusReader } from '../../src/telemetry/prometheus.ts';
+import { createSnapshotReader } from '../../src/telemetry/snapshot-reader.ts';
 import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
+import { DeltaSums } from './delta-sums.ts';
+import { handMadeFigures, sourcesOf } from './figures.ts';
+import { parseText } from './openmetrics.ts';
 
 let platform: Platform | undefined;
+/** One of each kind, on one provider: JSON, /metrics, and a push of differences. */
+const snapshot = createSnapshotReader();
+const prometheus = createPrometheusReader();
+const delta = new DeltaSums();
 let tick: () => void = () => {};
 let held: unknown[] = [];
 let threadEnded: Promise<unknown> = Promise.resolve();
@@ -26,6 +38,38 @@ const orders = {
       },
     });
     platform.start();
+    const provider = new MeterProvider({ readers: [snapshot.reader, prometheus.reader, delta] });
+    createMeters(provider, { ...sourcesOf(handMadeFigures()), platform });
+  },
+  /** The same figures as each reader tells them, one after the other. */
+  async readers(): Promise<Record<'json' | 'scrape' | 'delta', Told>> {
+    const json = await snapshot.collect();
+    const { percent } = system(json, 1).system.cpu;
+    const samples = parseText((await prometheus.scrape(undefined)).body).flatMap((family) => family.samples);
+    const scraped = (name: string, mode?: string): number =>
+      samples.find((one) => one.name === name && one.labels.cpu_mode === mode)?.value ?? Number.NaN;
+    const pushed = await delta.look();
+    const modes = <Value>(tell: (mode: string) => Value) => ({ user: tell('user'), system: tell('system') });
+    return {
+      json: {
+        percent,
+        eventLoopUtilization: json.value('nodejs.eventloop.utilization') ?? Number.NaN,
+        cpuUtilization: modes(
+          (mode) => json.value('process.cpu.utilization', { 'cpu.mode': mode }) ?? Number.NaN,
+        ),
+        cpuTime: modes((mode) => json.value('process.cpu.time', { 'cpu.mode': mode }) ?? Number.NaN),
+      },
+      scrape: {
+        eventLoopUtilization: scraped('nodejs_eventloop_utilization_ratio'),
+        cpuUtilization: modes((mode) => scraped('process_cpu_utilization_ratio', mode)),
+        cpuTime: modes((mode) => scraped('process_cpu_time_seconds_total', mode)),
+      },
+      delta: {
+        eventLoopUtilization: pushed('nodejs.eventloop.utilization'),
+        cpuUtilization: modes((mode) => pushed('process.cpu.utilization', mode)),
+        cpuTime: modes((mode) => pushed('process.cpu.time', mode)),
+      },
+    };
   },
   figures() {
     const { process, runtime, container, host, window, errors } = platform!;
@@ -74,16 +118,30 @@ const orders = {
     await wait(ms);
     return performance.now() - startMs;
   },
-  /** Works for as long as it has waited, over all; answers with the share that this came to. */
+  /**
+   * A window in which the loop works for as long as it waits, and no message comes in. Whatever a busy machine adds to
+   * one side is made up for on the other before the window is closed; answers with the share that this came to.
+   */
   async halfBusy({ ms }: { ms: number }) {
+    const { runtime, window } = platform!;
+    tick();
+    const before = runtime().eventLoopTime;
     const startMs = performance.now();
     let workedMs = 0;
-    while (performance.now() - startMs < ms) {
+    let share = 0;
+    while (performance.now() - startMs < ms || Math.abs(share - 0.5) > 0.005) {
       await wait(10);
       const waitedMs = performance.now() - startMs - workedMs;
       workedMs += spin(waitedMs - workedMs);
+      share = workedMs / (performance.now() - startMs);
     }
-    return workedMs / (performance.now() - startMs);
+    tick();
+    const { active, idle } = runtime().eventLoopTime;
+    return {
+      share,
+      window: window().eventLoopUtilization,
+      sums: (active - before.active) / (active - before.active + idle - before.idle),
+    };
   },
   holdHeap({ bytes }: { bytes: number }) {
     // A packed array of doubles lies in V8's large object space, eight bytes each.
@@ -96,9 +154,14 @@ const orders = {
   },
   async drop() {
     held = [];
-    for (let turn = 0; turn < 3; turn++) {
+    // V8 gives up code that nobody has used for some collections, so it takes several until nothing falls any more.
+    let usedBefore = Number.POSITIVE_INFINITY;
+    for (let turn = 0; turn < 20; turn++) {
       globalThis.gc!();
       await new Promise(setImmediate);
+      const { heapUsed } = process.memoryUsage();
+      if (turn >= 3 && usedBefore - heapUsed < 10_000) break;
+      usedBefore = heapUsed;
     }
   },
   /** Garbage of all ages: each object lives until a quarter of a million others have been made. */
@@ -121,6 +184,15 @@ const orders = {
   stop() {
     platform?.stop();
   },
+};
+
+/** What one reader tells. */
+export type Told = {
+  /** Of the CPU, as JSON has it. */
+  percent?: number;
+  eventLoopUtilization: number;
+  cpuUtilization: { user: number; system: number };
+  cpuTime: { user: number; system: number };
 };
 
 export type Orders = typeof orders;

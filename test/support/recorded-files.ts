@@ -1,11 +1,16 @@
 /** A file system out of a recorded text, for the sources that read /proc and control groups. See the data's README. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { PlatformFiles } from '../../src/telemetry/sources/files.ts';
 
 const dataFolder = new URL('../unit/telemetry/data/', import.meta.url);
 
 export function readData(name: string): string {
   return readFileSync(new URL(name, dataFolder), 'latin1');
+}
+
+/** The names of all that was recorded, in a folder of the data. */
+export function recordings(folder: 'proc' | 'cgroup'): string[] {
+  return readdirSync(new URL(folder, dataFolder)).map((name) => name.replace(/\.txt$/, ''));
 }
 
 /** The files of a tree by path. A test may change, add and delete them while they are being read. */
@@ -48,4 +53,24 @@ export function recordedFiles(files: ReadonlyMap<string, string>): RecordedFiles
     keep() {},
     close() {},
   };
+}
+
+/** A recorded machine: its groups, and a process on two of eight CPUs. */
+export function recordedMachine(
+  tree: string,
+  statusName = 'proc/status-6.18.txt',
+): { files: Map<string, string>; recorded: RecordedFiles } {
+  const files = readTree(tree);
+  files.set('/proc/self/status', readData(statusName));
+  files.set('/proc/meminfo', readData('proc/meminfo-6.18.txt'));
+  files.set('/proc/stat', readData('proc/machine-stat-6.18.txt'));
+  files.set('/proc/self/limits', readData('proc/limits-6.18.txt'));
+  files.set('/proc/self/stat', readData('proc/stat-6.18.txt'));
+  for (const line of readData('proc/threads-6.18.txt').trim().split('\n')) {
+    files.set(`/proc/self/task/${line.split(' ')[0]}/stat`, `${line}\n`);
+  }
+  files.set('/sys/devices/system/cpu/online', '0-7\n');
+  const recorded = recordedFiles(files);
+  recorded.folderSizes.set('/proc/self/fd', 42);
+  return { files, recorded };
 }

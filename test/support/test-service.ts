@@ -22,7 +22,7 @@ let instances = 0;
 
 export async function startTestService(
   env: Record<string, string> = {},
-  options: Pick<ServiceOptions, 'platformFiles'> = {},
+  options: Pick<ServiceOptions, 'platform'> = {},
 ): Promise<TestService> {
   const { settings, faults } = parseSettings({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env });
   if (settings === undefined) throw new Error(faults?.join('\n'));

@@ -15,7 +15,7 @@ import { createGcPauses } from './gc.ts';
 import { createHost, readOtherHost } from './host.ts';
 import { createLinux } from './linux.ts';
 import type { Status } from './procfs.ts';
-import { countResources, createHeapReader, goMemory } from './v8.ts';
+import { createHeapReader, createResourceCounter, goMemory } from './v8.ts';
 
 export type PlatformOptions = {
   /** The sampler's window, 250 ms to 60 s. */
@@ -33,6 +33,9 @@ export type Platform = PlatformFigures & {
   /** Hears each pause of the garbage collector, a turn of the event loop later. */
   onGcPause(listener: (seconds: number, type: GcType) => void): void;
 };
+
+/** How often to look whether the process was moved to other groups, or CPUs were plugged in: it costs 0.2 ms. */
+const refreshIntervalMs = 30_000;
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { sampleIntervalMs, system = process.platform, files = createPlatformFiles() } = options;
@@ -64,6 +67,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const readUsage = steady('procfs', () => process.resourceUsage());
   const readResident = steady('procfs', () => process.memoryUsage.rss());
   const readHeapNow = steady('v8', createHeapReader());
+  const readResources = createResourceCounter(nowMs);
   const readLoopTime = steady('event_loop', eventLoop.time);
 
   function cpuTime(): { user: number; system: number } {
@@ -77,13 +81,20 @@ export function createPlatform(options: PlatformOptions): Platform {
     return Math.min(affinity, linux?.quota() ?? affinity);
   }
 
+  let refreshAtMs = nowMs() + refreshIntervalMs;
+  function refreshNowAndThen(): void {
+    if (nowMs() < refreshAtMs) return;
+    refreshAtMs = nowMs() + refreshIntervalMs;
+    linux?.refresh();
+  }
+
   const sampler = createSampler({
     ...options,
     intervalMs: sampleIntervalMs,
     cpuTime,
     cpuLimit,
     eventLoop: { ...eventLoop, time: readLoopTime },
-    onTick: () => linux?.refresh(),
+    onTick: refreshNowAndThen,
   });
 
   // One collection asks for process and then for runtime. Both speak of resident memory, so the second takes over what
@@ -129,7 +140,7 @@ export function createPlatform(options: PlatformOptions): Platform {
         }),
         gc: gc.read(),
         eventLoopTime: readLoopTime(),
-        activeResources: countResources(process.getActiveResourcesInfo()),
+        activeResources: readResources(),
       };
     },
     container: () => linux?.container(),

@@ -1,14 +1,15 @@
 /** The scrape in both formats, read by a strict parser; which format is chosen; and what a scrape survives. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { MeterProvider, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { expositionFormat } from '../../../src/telemetry/accept.ts';
 import { instruments } from '../../../src/telemetry/catalogue.ts';
 import { createMeters } from '../../../src/telemetry/meter.ts';
-import { seriesName } from '../../../src/telemetry/metric-names.ts';
-import { renderBoundary } from '../../../src/telemetry/openmetrics.ts';
+import { type SeriesKind, seriesName } from '../../../src/telemetry/metric-names.ts';
 import { contentTypes, createPrometheusReader, emptyScrape } from '../../../src/telemetry/prometheus.ts';
+import { renderBoundary } from '../../../src/telemetry/series.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
 import { parseExposition, parseOpenMetrics, parseText, type Sample } from '../../support/openmetrics.ts';
 
@@ -32,7 +33,7 @@ function start() {
   meters.gateway.fanoutRecipients(700);
   meters.recordGcPause(0.0003, 'minor');
   meters.recordRequest(0.2, { method: 'GET', route: '/stats', status: 200, scheme: 'http' });
-  return { ...prometheus, figures, provider, timesAsked: () => asked };
+  return { ...prometheus, figures, provider, meters, timesAsked: () => asked };
 }
 
 /** Series and values, in any order; a boundary is a number, however it is written. */
@@ -55,6 +56,81 @@ test('both formats are well-formed and say the same', async () => {
   const openSamples = parseOpenMetrics(open.body).flatMap(({ samples }) => samples);
   assert.ok(textSamples.length > 250);
   assert.deepEqual(comparable(openSamples), comparable(textSamples));
+});
+
+/** As the library writes it, once the names are ours; each scrape is worked out anew there. */
+function serializedByLibrary(collected: ResourceMetrics): string {
+  const units = new Map<string, string>(instruments.map(({ name, unit }) => [name, unit]));
+  const kinds = new Map<string, SeriesKind>(instruments.map(({ name, kind }) => [name, kind]));
+  const scopeMetrics = collected.scopeMetrics.map(({ scope, metrics }) => ({
+    scope,
+    metrics: metrics.map((metric) => {
+      const { name } = metric.descriptor;
+      const series = seriesName(name, units.get(name)!, kinds.get(name)!);
+      return { ...metric, descriptor: { ...metric.descriptor, name: series, unit: '' } };
+    }),
+  }));
+  return new PrometheusSerializer('', false, undefined, false, true).serialize({
+    ...collected,
+    scopeMetrics,
+  });
+}
+
+test('the text says what the library’s own serializer would, at each scrape anew', async () => {
+  const { scrape, figures, reader, meters } = start();
+  for (let round = 0; round < 3; round += 1) {
+    const body = (await scrape(undefined)).body;
+    // Nothing changes between the two, and so both have the same figures.
+    const witness = parseText(serializedByLibrary((await reader.collect()).resourceMetrics));
+    const families = parseText(body);
+    const heads = (all: typeof families) =>
+      all.map(({ name, type, help }) => JSON.stringify([name, type, help])).sort();
+    assert.deepEqual(heads(families), heads(witness));
+    assert.deepEqual(
+      comparable(families.flatMap(({ samples }) => samples)),
+      comparable(witness.flatMap(({ samples }) => samples)),
+    );
+    figures.gateway.active += 3;
+    figures.process.cpuTime.user += 0.125;
+    meters.gateway.connectionClosed(0.5, round === 0 ? 'normal' : 'drain');
+  }
+});
+
+test('instruments of one name in two scopes are one family, unless they are of two types', async () => {
+  const prometheus = createPrometheusReader();
+  const provider = new MeterProvider({ readers: [prometheus.reader] });
+  for (const scope of ['a', 'b'])
+    provider.getMeter(scope).createCounter('requests', { unit: '{request}' }).add(1, { scope });
+  provider.getMeter('c').createUpDownCounter('requests_total', { unit: '{request}' }).add(7);
+  for (const accept of [undefined, openMetrics]) {
+    const samples = parseExposition((await prometheus.scrape(accept)).body);
+    assert.deepEqual(
+      samples
+        .filter(({ name }) => name === 'requests_total')
+        .map(({ labels, value }) => [labels.scope, value]),
+      [
+        ['a', 1],
+        ['b', 1],
+      ],
+    );
+  }
+});
+
+test('attributes that become one label share it, in the order of their names', async () => {
+  const prometheus = createPrometheusReader();
+  const resource = resourceFromAttributes({
+    'pod.name': 'dots',
+    a: 1,
+    pod_name: 'underscore',
+    'pod-name': 'dash',
+  });
+  const provider = new MeterProvider({ resource, readers: [prometheus.reader] });
+  provider.getMeter('a').createCounter('requests').add(1);
+  for (const accept of [undefined, openMetrics]) {
+    const samples = parseExposition((await prometheus.scrape(accept)).body);
+    const target = samples.find(({ name }) => name === 'target_info');
+    assert.deepEqual(target?.labels, { a: '1', pod_name: 'dash;dots;underscore' });
+  }
 });
 
 test('every family is named as its instrument is translated, with its type and its explanation', async () => {

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Platform } from '../../../../src/telemetry/sources/platform.ts';
 import { createPlatform } from '../../../../src/telemetry/sources/platform.ts';
-import { readData, readTree, recordedFiles } from '../../../support/recorded-files.ts';
+import { recordedFiles, recordedMachine } from '../../../support/recorded-files.ts';
 
 const noTimer = { setTimer: () => () => {} };
 const required = ['cpuTime', 'cpuLimit', 'uptime', 'residentBytes', 'contextSwitches', 'pageFaults'];
@@ -29,23 +29,6 @@ function assertFinite(value: unknown, path: string): void {
   } else {
     assert.equal(typeof value, 'string', path);
   }
-}
-
-/** A recorded machine: its groups, and a process on two of 64 possible CPUs. */
-function recordedMachine(tree: string, statusName = 'proc/status-6.18.txt') {
-  const files = readTree(tree);
-  files.set('/proc/self/status', readData(statusName));
-  files.set('/proc/meminfo', readData('proc/meminfo-6.18.txt'));
-  files.set('/proc/stat', readData('proc/machine-stat-6.18.txt'));
-  files.set('/proc/self/limits', readData('proc/limits-6.18.txt'));
-  files.set('/proc/self/stat', readData('proc/stat-6.18.txt'));
-  for (const line of readData('proc/threads-6.18.txt').trim().split('\n')) {
-    files.set(`/proc/self/task/${line.split(' ')[0]}/stat`, `${line}\n`);
-  }
-  files.set('/sys/devices/system/cpu/online', '0-7\n');
-  const recorded = recordedFiles(files);
-  recorded.folderSizes.set('/proc/self/fd', 42);
-  return { files, recorded };
 }
 
 describe('createPlatform', () => {
@@ -100,10 +83,12 @@ describe('createPlatform', () => {
   it('takes as CPU limit the smaller of affinity and quota', () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
     let fire = () => {};
+    let now = 0;
     const platform = createPlatform({
       sampleIntervalMs: 1000,
       system: 'linux',
       files: recorded,
+      nowMs: () => now,
       setTimer: (callback) => {
         fire = callback;
         return () => {};
@@ -122,6 +107,10 @@ describe('createPlatform', () => {
     );
     assert.equal(limit(), 8, 'eight are online');
     files.set('/sys/devices/system/cpu/online', '0-3\n');
+    now = 29_999;
+    fire();
+    assert.equal(limit(), 8, 'which is looked at every half a minute');
+    now = 30_000;
     fire();
     assert.equal(limit(), 4, 'as the sampler has seen since');
     platform.stop();

@@ -5,7 +5,12 @@ import v8 from 'node:v8';
 import fc from 'fast-check';
 import { heapSpaces } from '../../../../src/telemetry/catalogue/runtime.ts';
 import { resourceTypes } from '../../../../src/telemetry/figures.ts';
-import { countResources, createHeapReader, goMemory } from '../../../../src/telemetry/sources/v8.ts';
+import {
+  countResources,
+  createHeapReader,
+  createResourceCounter,
+  goMemory,
+} from '../../../../src/telemetry/sources/v8.ts';
 
 const space = (size: number, used: number, available: number, physical: number, name = 'old_space') => ({
   name,
@@ -161,5 +166,51 @@ describe('countResources', () => {
     ]);
     assert.deepEqual(Object.keys(counts), [...resourceTypes]);
     assert.deepEqual([counts.Timeout, counts.TCPSocketWrap, counts.other, counts.PipeWrap], [2, 1, 3, 0]);
+  });
+});
+
+describe('createResourceCounter', () => {
+  const build = (length: number) => {
+    const now = { ms: 5_000 };
+    const list = { length, lookedAt: 0 };
+    const count = createResourceCounter(
+      () => now.ms,
+      () => {
+        list.lookedAt += 1;
+        return Array.from({ length: list.length }, () => 'TCPSocketWrap');
+      },
+    );
+    return { now, list, sockets: () => count().TCPSocketWrap };
+  };
+
+  it('counts at each reading while there are few', () => {
+    const { list, sockets } = build(0);
+    for (const length of [0, 7, 1_000, 3]) {
+      list.length = length;
+      assert.equal(sockets(), length);
+    }
+    assert.equal(list.lookedAt, 4);
+  });
+
+  it('asks for a long list again after as many milliseconds as it has entries', () => {
+    const { now, list, sockets } = build(10_000);
+    assert.equal(sockets(), 10_000);
+    list.length = 4_000;
+    now.ms += 9_999;
+    assert.equal(sockets(), 10_000);
+    assert.equal(list.lookedAt, 1);
+    now.ms += 1;
+    assert.equal(sockets(), 4_000);
+    list.length = 2;
+    now.ms += 4_000;
+    assert.equal(sockets(), 2);
+    assert.equal(sockets(), 2);
+    assert.equal(list.lookedAt, 4);
+  });
+
+  it('asks Node, if nobody else', () => {
+    const counts = createResourceCounter(() => 0)();
+    const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
+    assert.equal(total, process.getActiveResourcesInfo().length);
   });
 });
