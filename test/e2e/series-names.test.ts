@@ -33,7 +33,7 @@ const labelsOfCollector: Readonly<Record<string, string>> = {
   ...labelsOfPrometheus,
   otel_scope_name: 'the exporter adds the scope; names are unique without it, and Prometheus does not add it',
   otel_scope_version: 'as the scope name; ours has none',
-  otel_scope_schema_url: 'as the scope name; ours has none',
+  otel_scope_schema_url: 'as the scope name; it is the version of the conventions',
 };
 /** Labels that /metrics has and the others have not. Only on target_info. */
 const labelsOfTargetInfo: Readonly<Record<string, string>> = {

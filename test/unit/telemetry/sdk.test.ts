@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { metrics } from '@opentelemetry/api';
+import { schemaUrl } from '../../../src/telemetry/conventions.ts';
 import { createMeters } from '../../../src/telemetry/meter.ts';
 import { checkTelemetryEnv, startTelemetry } from '../../../src/telemetry/sdk.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
@@ -235,6 +236,29 @@ test('the resource names service, version and instance, and the environment may 
     'no command line',
   );
   await shutdown(1_000);
+});
+
+test('scopes of ours and the resource say which conventions they follow', async () => {
+  const collector = await startCollector();
+  const { shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  await shutdown(5_000);
+  const [{ schemaUrl: ofResource, scopeMetrics }] = JSON.parse(
+    collector.exports[0]!.body.toString(),
+  ).resourceMetrics;
+  assert.equal(ofResource, schemaUrl);
+  const ofScopes = Object.fromEntries(
+    scopeMetrics.map((one: { scope: { name: string }; schemaUrl?: string }) => [
+      one.scope.name,
+      one.schemaUrl,
+    ]),
+  );
+  const ours = Object.keys(ofScopes).filter((name) => name.startsWith('tidegauge/'));
+  assert.ok(ours.length >= 6, ours.join());
+  for (const name of ours) assert.equal(ofScopes[name], schemaUrl, name);
+  await collector.close();
 });
 
 test('for the process it is registered globally, alone, and can be started again after its end', async () => {
