@@ -42,9 +42,9 @@ describe('the stack', { skip: await skipWithout('prometheus', 'otelcol') }, () =
     const folder = createTempFolder('stack');
     const { child } = await startStack(['--data', folder.path]);
     const programs = childrenOf(child.pid);
-    process.kill(programs.find((pid) => commandOf(pid).includes('otelcol'))!, 'SIGKILL');
+    process.kill(programs.find((pid) => commandOf(pid).includes('prometheus'))!, 'SIGKILL');
     assert.deepEqual(await child.exited, { code: 1, signal: null });
-    assert.match(child.log(), /otelcol ended with SIGKILL/);
+    assert.match(child.log(), /prometheus ended with SIGKILL/);
     assert.deepEqual(programs.filter(isRunning), []);
     // What was asked to be kept is kept: the gateway's last words among it.
     assert.match(readFileSync(join(folder.path, 'tidegauge.log'), 'utf8'), /"msg":"gone"/);
