@@ -4,9 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { createTempFolder } from '../support/child.ts';
 import { exerciseEnv, publish } from '../support/exercise.ts';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.ts';
 import {
@@ -111,6 +113,73 @@ describe('totals that only collectors know any more', {
   }
 });
 
+describe('a Prometheus that scrapes', { skip: await skipWithout('otelcol', 'prometheus') }, () => {
+  /** As fast as a test wants it, else as it is in the file. */
+  const global = { scrape_interval: '500ms', scrape_timeout: '500ms' };
+  const served = 'tidegauge_connection_active';
+
+  test('finds the service by scrape.yml, as a target of its own', async (t) => {
+    const service = await startGateway();
+    t.after(() => service.stop());
+    const address = new URL(service.adminUrl).host;
+    const settings = prometheusSettings('scrape.yml', { inFile: '127.0.0.1:3002', instead: address });
+    const prometheus = await startPrometheus({ extraConfig: { ...settings, global } });
+    t.after(() => prometheus.stop());
+    const labels = await labelsOf(prometheus, served);
+    assert.deepEqual(labels, { job: 'tidegauge', instance: address });
+  });
+
+  test('finds pushed figures by collector.yml under the names of who pushed them, with cluster and namespace', async (t) => {
+    const gateway = await startPipeline({ files: ['gateway.yaml', 'exits/prometheus-scrape.yaml'] });
+    t.after(() => gateway.stop());
+    const folder = createTempFolder('overlay');
+    // Everything of kubernetes.yaml but the processor that asks an API server, whose attributes the service gives here.
+    const withoutApi = join(folder.path, 'without-api.yaml');
+    const processors = ['memory_limiter', 'transform/kubernetes'];
+    writeFileSync(withoutApi, JSON.stringify({ service: { pipelines: { metrics: { processors } } } }));
+    const agent = await startPipeline({
+      files: ['agent.yaml', 'kubernetes.yaml', withoutApi],
+      env: { ...forKubernetes, COLLECTOR_GATEWAY: gateway.httpEndpoint },
+    });
+    t.after(() => agent.stop());
+    const service = await startGateway({
+      OTEL_EXPORTER_OTLP_ENDPOINT: agent.httpEndpoint,
+      OTEL_METRIC_EXPORT_INTERVAL: '300',
+      OTEL_RESOURCE_ATTRIBUTES: 'k8s.namespace.name=quay,service.instance.id=tide-0,service.namespace=port',
+    });
+    t.after(() => service.stop());
+    const target = { inFile: '127.0.0.1:9464', instead: gateway.prometheusAddress };
+    const settings = prometheusSettings('collector.yml', target);
+    const prometheus = await startPrometheus({ extraConfig: { ...settings, global } });
+    t.after(() => prometheus.stop());
+    const added = { cluster: 'harbour', namespace: 'quay' };
+    const labels = await labelsOf(prometheus, served);
+    assert.deepEqual(labels, { job: 'port/tidegauge', instance: 'tide-0', ...added });
+    const [info] = await prometheus.query('target_info{job="port/tidegauge"}');
+    assert.equal(info?.labels.k8s_cluster_name, 'harbour');
+    // On every series of the service, not only on some.
+    const without = await prometheus.query('{job="port/tidegauge", __name__!="target_info", cluster=""}');
+    assert.deepEqual(without, []);
+    folder.remove();
+  });
+});
+
+/** The labels of the one series of a name, as soon as there is one. */
+async function labelsOf(prometheus: Prometheus, name: string): Promise<Record<string, string>> {
+  const [first, ...more] = await until(
+    `${name} is there`,
+    async () => {
+      const found = await prometheus.query(name);
+      return found.length > 0 && found;
+    },
+    { timeoutMs: 60_000, everyMs: 100 },
+  );
+  assert.deepEqual(more, []);
+  const { __name__, ...labels } = first!.labels;
+  assert.equal(__name__, name);
+  return labels;
+}
+
 /** Messages over several exports, then SIGTERM. Answers with the number of deliveries that the log accounts for. */
 async function publishAndLeave(service: GatewayProcess, agent: Pipeline): Promise<number> {
   const client = await connectClient(service.wsUrl);
@@ -118,7 +187,7 @@ async function publishAndLeave(service: GatewayProcess, agent: Pipeline): Promis
   for (let exportsSeen = 0; exportsSeen < 3; exportsSeen += 1) {
     const before = await taken();
     await publish(service, 10);
-    await until('another export is taken', async () => (await taken()) > before);
+    await until('another export is taken', async () => (await taken()) > before, { timeoutMs: 60_000 });
   }
   service.child.signal('SIGTERM');
   await client.closed;

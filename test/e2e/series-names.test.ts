@@ -120,7 +120,7 @@ describe('the series of /metrics', { skip: await skipWithout('prometheus', 'otel
           const values = valuesOf(await way.read(), way.added);
           return uptimeIn(values) > uptime && values;
         },
-        { timeoutMs: 20_000, everyMs: 100 },
+        { timeoutMs: 60_000, everyMs: 100 },
       );
       const still = stoodStill(earlier, await scrapeCounters(gateway));
       assert.ok(still.size > 150, `only ${still.size} series stood still`);
@@ -180,7 +180,7 @@ describe('the series of /metrics', { skip: await skipWithout('prometheus', 'otel
       difference = { onlyOnMetrics: without(here, there), onlyThere: without(there, here) };
       return Object.values(difference).flat().every(isListed);
     };
-    await until('the series are the same', isSame, { timeoutMs: 5_000, everyMs: 250 }).catch(() => {});
+    await until('the series are the same', isSame, { timeoutMs: 20_000, everyMs: 250 }).catch(() => {});
     const { onlyOnMetrics, onlyThere } = difference!;
     assert.deepEqual([onlyOnMetrics.filter(isUnlisted), onlyThere.filter(isUnlisted)], [[], []]);
     for (const { series, reason } of seriesThatDiffer) {

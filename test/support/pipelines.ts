@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { type Child, createTempFolder, startChild, untilUp } from './child.ts';
 import { freePorts } from './ports.ts';
@@ -16,7 +16,7 @@ export const exits = ['prometheus-otlp', 'prometheus-remote-write', 'prometheus-
 export type Exit = (typeof exits)[number];
 
 export type PipelineOptions = {
-  /** Paths in otel/collector, in the order of the command line. */
+  /** Paths, seen from otel/collector, in the order of the command line. */
   files: readonly string[];
   env?: Record<string, string>;
 };
@@ -113,5 +113,5 @@ export function prometheusSettings(
 }
 
 function configArguments(files: readonly string[]): string[] {
-  return files.flatMap((file) => ['--config', join(otel, 'collector', file)]);
+  return files.flatMap((file) => ['--config', resolve(otel, 'collector', file)]);
 }
