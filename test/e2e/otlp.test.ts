@@ -16,6 +16,7 @@ import {
   exportedSeries,
   metricsOf,
   namesByTemporality,
+  readAtMs,
   resourceOf,
   summedSeries,
 } from '../support/otlp-series.ts';
@@ -29,6 +30,8 @@ const fastExports = {
   OTEL_METRIC_EXPORT_INTERVAL: String(intervalMs),
   OTEL_EXPORTER_OTLP_TIMEOUT: '250',
 };
+/** On a busy machine an export of 300 ms may take seconds. */
+const patience = { timeoutMs: 60_000 };
 /** How long main.ts waits for the last export, and what the rest of leaving may take. */
 const lastExportMs = 10_000;
 const marginMs = 2_000;
@@ -100,18 +103,21 @@ describe('OTLP into a collector', { skip: await skipWithout('otelcol') }, () => 
       let second: OtlpSink | undefined;
       try {
         await exercise(gateway);
-        await until('an export', async () => (await first.received()).length > 0);
+        await until('an export', async () => (await first.received()).length > 0, patience);
         await first.kill();
         await publish(gateway, 10);
-        await until('several exports have failed', async () => (await failedExports(gateway)) >= 3);
+        await until('several exports have failed', async () => (await failedExports(gateway)) >= 3, patience);
         await publish(gateway, 10);
+        const publishedAtMs = Date.now();
         second = await startOtlpSink(first.ports);
         const { received } = second;
         await agreesWithMetrics(gateway, received, 'cumulative');
-        const [next] = await received();
+        const next = (await received()).find((request) => readAtMs(request) > publishedAtMs);
         assert.equal(summed(exportedSeries(next!), 'messaging_client_sent_messages_total'), 30);
-        assert.equal(said('metrics cannot be exported; trying on at each interval'), 1);
-        assert.equal(said('metrics are exported again'), 1);
+        // On a busy machine an export may take too long at other times as well. It is never a line for each.
+        const outages = said('metrics cannot be exported; trying on at each interval');
+        assert.ok(outages >= 1 && outages < (await failedExports(gateway)), `${outages} lines`);
+        assert.ok(outages - said('metrics are exported again') <= 1);
       } finally {
         await gateway.stop();
         await second?.stop();

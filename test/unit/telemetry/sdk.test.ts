@@ -23,6 +23,7 @@ type Point = { asInt?: number; asDouble?: number; attributes: { key: string }[] 
 type Metric = {
   name: string;
   sum?: { dataPoints: Point[]; aggregationTemporality: number; isMonotonic: boolean };
+  histogram?: { aggregationTemporality: number };
 };
 
 type FakeCollector = { url: string; exports: Export[]; answer: { status: number }; close(): Promise<void> };
@@ -118,6 +119,24 @@ test('with delta temporality each export has the difference, and amounts stay am
   assert.equal(sumIn(last, 'tidegauge.connection.opened').aggregationTemporality, 1);
   assert.deepEqual(sumIn(last, 'tidegauge.connection.active').values, [42]);
   assert.equal(last.path, '/in');
+  await collector.close();
+});
+
+test('with lowmemory temporality histograms have differences, and counters, which are observed, have totals', async () => {
+  const collector = await startCollector();
+  const { figures, meters, shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'lowmemory',
+  });
+  figures.gateway.opened = 40;
+  meters.gateway.fanoutDuration(0.001);
+  await shutdown(5_000);
+  const ours = metricsIn(collector.exports[0]!).filter(({ name }) => name.startsWith('tidegauge.'));
+  const temporalities = (kind: 'sum' | 'histogram') =>
+    new Set(ours.flatMap((metric) => metric[kind]?.aggregationTemporality ?? []));
+  assert.deepEqual([...temporalities('sum')], [2]);
+  assert.deepEqual([...temporalities('histogram')], [1]);
   await collector.close();
 });
 
