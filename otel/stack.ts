@@ -27,10 +27,11 @@ const usage = `Usage: npm run stack [-- OPTION...]
   --help               this text
 Ports are free ones unless given. Settings of Tidegauge are taken from the environment, as always.`;
 
-/** The oldest programs on the PATH that know what the configuration asks for. */
-const acceptedFromPath: Readonly<Record<'prometheus' | 'otelcol', string>> = {
-  prometheus: '3.0.0',
-  otelcol: '0.150.0',
+/** What a program may be called on the PATH, and from which version on it knows what the configuration asks for. */
+const fromPath: Readonly<Record<'prometheus' | 'otelcol', { names: readonly string[]; least: string }>> = {
+  prometheus: { names: ['prometheus'], least: '3.0.0' },
+  // The second is the distribution that has all components; the first may be anything.
+  otelcol: { names: ['otelcol', 'otelcol-contrib'], least: '0.155.0' },
 };
 const readyTimeoutMs = 60_000;
 const endGraceMs = 15_000;
@@ -116,10 +117,9 @@ async function choosePorts(options: ReturnType<typeof readArguments>): Promise<P
 async function find(name: 'prometheus' | 'otelcol'): Promise<{ path: string } | { remedy: string }> {
   const cached = findPart(name satisfies PartName);
   if (cached !== undefined) return { path: cached };
-  const least = acceptedFromPath[name];
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    if (folder === '') continue;
-    const path = join(folder, name);
+  const { names, least } = fromPath[name];
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const path of folders.flatMap((folder) => names.map((one) => join(folder, one)))) {
     const version = await programVersion(path);
     if (version !== undefined && isAtLeast(version, least)) return { path };
   }

@@ -131,7 +131,11 @@ describe('a Prometheus that scrapes', { skip: await skipWithout('otelcol', 'prom
 
   test('finds pushed figures by collector.yml under the names of who pushed them, with cluster and namespace', async (t) => {
     const gateway = await startPipeline({ files: ['gateway.yaml', 'exits/prometheus-scrape.yaml'] });
-    t.after(() => gateway.stop());
+    // In the order of the way: a collector that is to end waits some seconds for whoever is connected to it.
+    const running: { stop(): Promise<void> }[] = [gateway];
+    t.after(async () => {
+      for (const part of running.toReversed()) await part.stop();
+    });
     const folder = createTempFolder('overlay');
     // Everything of kubernetes.yaml but the processor that asks an API server, whose attributes the service gives here.
     const withoutApi = join(folder.path, 'without-api.yaml');
@@ -141,17 +145,17 @@ describe('a Prometheus that scrapes', { skip: await skipWithout('otelcol', 'prom
       files: ['agent.yaml', 'kubernetes.yaml', withoutApi],
       env: { ...forKubernetes, COLLECTOR_GATEWAY: gateway.httpEndpoint },
     });
-    t.after(() => agent.stop());
+    running.push(agent);
     const service = await startGateway({
       OTEL_EXPORTER_OTLP_ENDPOINT: agent.httpEndpoint,
       OTEL_METRIC_EXPORT_INTERVAL: '300',
       OTEL_RESOURCE_ATTRIBUTES: 'k8s.namespace.name=quay,service.instance.id=tide-0,service.namespace=port',
     });
-    t.after(() => service.stop());
+    running.push(service);
     const target = { inFile: '127.0.0.1:9464', instead: gateway.prometheusAddress };
     const settings = prometheusSettings('collector.yml', target);
     const prometheus = await startPrometheus({ extraConfig: { ...settings, global } });
-    t.after(() => prometheus.stop());
+    running.push(prometheus);
     const added = { cluster: 'harbour', namespace: 'quay' };
     const labels = await labelsOf(prometheus, served);
     assert.deepEqual(labels, { job: 'port/tidegauge', instance: 'tide-0', ...added });

@@ -1,6 +1,6 @@
 /** `npm run stack` keeps its promise: figures arrive in Prometheus, everything ends together, and nothing is left. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
@@ -61,6 +61,21 @@ test('a stack whose programs are missing says which, and how to get them', async
     assert.match(child.log(), new RegExp(`test/tools/get\\.ts ${name}$`, 'm'));
   }
   empty.remove();
+});
+
+test('a program on the PATH will do if it is new enough', async () => {
+  const path = createTempFolder('path');
+  for (const [name, version] of [
+    ['prometheus', '3.4.0'],
+    ['otelcol', '0.140.0'],
+  ] as const) {
+    writeFileSync(join(path.path, name), `#!/bin/sh\necho ${name} version ${version}\n`, { mode: 0o755 });
+  }
+  const child = await startStackProcess([], { PATH: path.path, TEST_PARTS_FOLDER: path.path });
+  assert.deepEqual(await child.exited, { code: 1, signal: null });
+  assert.match(child.log(), /^otelcol is missing\b/m);
+  assert.doesNotMatch(child.log(), /prometheus is missing/);
+  path.remove();
 });
 
 test('an option that it does not know, or a port that is none, is told with the usage', async () => {
