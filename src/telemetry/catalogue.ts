@@ -46,6 +46,20 @@ export type HistogramName = {
 }[InstrumentName];
 export type ObservedName = Exclude<InstrumentName, HistogramName>;
 
+type Attributes<Name extends InstrumentName> =
+  | (Catalogue[Name] extends { attributes: infer Given extends readonly Attribute[] }
+      ? Given[number][0]
+      : never)
+  | (Catalogue[Name] extends { implied: readonly [infer Implied extends string, ...unknown[]] }
+      ? Implied
+      : never);
+
+/** The attributes that the semantic conventions do not have. */
+export type OwnAttribute = Extract<
+  { [Name in InstrumentName]: Attributes<Name> }[InstrumentName],
+  `tidegauge.${string}`
+>;
+
 export type Instrument = Declaration & { name: InstrumentName; scope: Scope };
 
 export const instruments: readonly Instrument[] = scopes.flatMap((scope) =>

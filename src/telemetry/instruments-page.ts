@@ -3,8 +3,9 @@
  * written by `npm run generate`, and a test keeps the file fresh.
  */
 
+import { attributeBriefs } from './catalogue/attributes.ts';
 import type { Attribute, InstrumentKind, Stability } from './catalogue/declaration.ts';
-import { type Instrument, instruments, type Scope, scopes } from './catalogue.ts';
+import { type Instrument, instruments, type OwnAttribute, type Scope, scopes } from './catalogue.ts';
 import { type LegacyField, type LegacyFields, legacyDocuments } from './legacy-fields.ts';
 import { labelName, seriesName } from './metric-names.ts';
 
@@ -110,13 +111,15 @@ function renderUnit(unit: string): string {
   return unit === '1' ? 'a ratio, or 0 and 1' : `counted in ${unit}`;
 }
 
-function renderAttributes({ attributes = [], implied }: Instrument): string[] {
+function renderAttributes({ attributes = [], implied, onlyIf = {} }: Instrument): string[] {
   const given: readonly Attribute[] =
     implied === undefined ? attributes : [...attributes, [implied[0], implied[1]]];
   return given.map(([name, values]) => {
+    const brief = name in attributeBriefs ? `${attributeBriefs[name as OwnAttribute]} ` : '';
     const what =
       'upTo' in values ? `${values.what}; at most ${values.upTo} values` : values.map(code).join(', ');
-    return `- \`${name}\` (label \`${labelName(name)}\`): ${what}`;
+    const when = onlyIf[name] === undefined ? '' : `; only if ${onlyIf[name]}`;
+    return `- \`${name}\` (label \`${labelName(name)}\`): ${brief}${what}${when}`;
   });
 }
 

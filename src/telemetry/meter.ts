@@ -16,6 +16,7 @@ import {
 import type { Attribute } from './catalogue/declaration.ts';
 import { errorSources } from './catalogue/telemetry.ts';
 import { type Instrument, instruments, isWhole, type ObservedName, scopes } from './catalogue.ts';
+import { scopeMeter } from './conventions.ts';
 import {
   type ErrorCounts,
   type FigureSources,
@@ -35,7 +36,7 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
   const errors = Object.fromEntries(errorSources.map((source) => [source, 0])) as ErrorCounts;
   const instants = new InstantOfCollection(() => readInstant(sources, errors));
   for (const scope of scopes) {
-    const meter = provider.getMeter(scope);
+    const meter = scopeMeter(provider, scope);
     const observers = instruments
       .filter((one) => one.scope === scope && one.kind !== 'histogram')
       .map((one) => createObserver(meter, one, errors));

@@ -24,6 +24,7 @@ import {
   type PushMetricExporter,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
+import { createDeadlineAgent } from './deadline-agent.ts';
 import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
 
 export type TelemetryLog = {
@@ -57,7 +58,8 @@ export function createOtlpExporter(settings: OtlpSettings, userAgent: string): O
   return new Exporter({
     ...options,
     headers: settings.headers,
-    httpAgentOptions: { keepAlive: true, ...pemsOf(settings) },
+    httpAgentOptions: (protocol) =>
+      createDeadlineAgent(protocol, settings.timeoutMs, { keepAlive: true, ...pemsOf(settings) }),
   });
 }
 

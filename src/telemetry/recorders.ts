@@ -11,6 +11,7 @@ import type { Attributes, Histogram, MeterProvider } from '@opentelemetry/api';
 import type { GatewayRecorder } from '../gateway/recorder.ts';
 import { httpErrors, httpMethods, httpRoutesMax, httpSchemes } from './catalogue/http.ts';
 import { type HistogramName, type Instrument, instruments, isWhole } from './catalogue.ts';
+import { scopeMeter } from './conventions.ts';
 import type { GcType } from './figures.ts';
 import { defaultGridSeconds, roundToGrid } from './rounding.ts';
 
@@ -71,7 +72,7 @@ function createHistograms(provider: MeterProvider): { [Name in HistogramName]: R
 
 function createRecord(provider: MeterProvider, instrument: Instrument): Record {
   const { name, scope, unit, counts, boundaries = [], gridSeconds = defaultGridSeconds } = instrument;
-  const histogram: Histogram = provider.getMeter(scope).createHistogram(name, {
+  const histogram: Histogram = scopeMeter(provider, scope).createHistogram(name, {
     unit,
     description: counts,
     // As boundaries and not as a View: views keep a copy per reader that never collects.

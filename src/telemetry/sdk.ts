@@ -15,6 +15,7 @@ import { defaultResource, type Resource, resourceFromAttributes } from '@opentel
 import { ConsoleMetricExporter, type IMetricReader, MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import packageJson from '../../package.json' with { type: 'json' };
+import { schemaUrl } from './conventions.ts';
 import { type OtelEnvironment, type OtelSettings, parseOtelEnv } from './otel-env.ts';
 import {
   createOtlpExporter,
@@ -101,12 +102,15 @@ const userAgent = `${packageJson.name}/${packageJson.version}`;
 function createResource(settings: OtelSettings, instanceId: string | undefined): Resource {
   const { serviceName, resourceAttributes: given } = settings;
   return defaultResource().merge(
-    resourceFromAttributes({
-      'service.version': packageJson.version,
-      ...given,
-      'service.name': serviceName ?? given['service.name'] ?? packageJson.name,
-      'service.instance.id': instanceId ?? given['service.instance.id'] ?? randomUUID(),
-    }),
+    resourceFromAttributes(
+      {
+        'service.version': packageJson.version,
+        ...given,
+        'service.name': serviceName ?? given['service.name'] ?? packageJson.name,
+        'service.instance.id': instanceId ?? given['service.instance.id'] ?? randomUUID(),
+      },
+      { schemaUrl },
+    ),
   );
 }
 

@@ -4,14 +4,13 @@
  * nothing for clients and keeps nobody from leaving.
  */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type OtlpMetricsRequest, type OtlpSink, startOtlpSink } from '../support/collector.ts';
 import { deliveriesTo, exercise, exerciseEnv, passersBy, publish } from '../support/exercise.ts';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.ts';
 import { parseText } from '../support/openmetrics.ts';
+import { agreesWithMetrics, failedExports, type Temporality } from '../support/otlp-agreement.ts';
 import { startOtlpRelay } from '../support/otlp-relay.ts';
 import {
   exportedSeries,
@@ -22,14 +21,7 @@ import {
   summedSeries,
 } from '../support/otlp-series.ts';
 import { skipWithout } from '../support/real-part.ts';
-import {
-  differences,
-  type SeriesValues,
-  scrapeCounters,
-  scrapeText,
-  stoodStill,
-  summed,
-} from '../support/series.ts';
+import { type SeriesValues, scrapeText, summed } from '../support/series.ts';
 import { until } from '../support/until.ts';
 import { connectClient, type WsClient } from '../support/ws-client.ts';
 
@@ -38,11 +30,12 @@ const fastExports = {
   OTEL_METRIC_EXPORT_INTERVAL: String(intervalMs),
   OTEL_EXPORTER_OTLP_TIMEOUT: '900',
 };
+/** On a busy machine an export of 300 ms may take seconds. */
+const patience = { timeoutMs: 60_000 };
 /** How long main.ts waits for the last export, and what the rest of leaving may take. */
 const lastExportMs = 10_000;
 const marginMs = 2_000;
 
-type Temporality = 'cumulative' | 'delta';
 type Drained = {
   deliveries: { matched: number; sent: number; queued: number; dropped: Record<string, number> };
   closed: Record<string, number>;
@@ -112,18 +105,21 @@ describe('OTLP into a collector', { skip: await skipWithout('otelcol') }, () => 
       let second: OtlpSink | undefined;
       try {
         await exercise(gateway);
-        await until('an export', async () => (await first.received()).length > 0);
+        await until('an export', async () => (await first.received()).length > 0, patience);
         await first.kill();
         await publish(gateway, 10);
-        await until('several exports have failed', async () => (await failedExports(gateway)) >= 3);
+        await until('several exports have failed', async () => (await failedExports(gateway)) >= 3, patience);
         await publish(gateway, 10);
+        const publishedAtMs = Date.now();
         second = await startOtlpSink(first.ports);
         const { received } = second;
         await agreesWithMetrics(gateway, received, 'cumulative');
-        const [next] = await received();
+        const next = (await received()).find((request) => readAtMs(request) > publishedAtMs);
         assert.equal(summed(exportedSeries(next!), 'messaging_client_sent_messages_total'), 30);
-        assert.equal(said('metrics cannot be exported; trying on at each interval'), 1);
-        assert.equal(said('metrics are exported again'), 1);
+        // On a busy machine an export may take too long at other times as well. It is never a line for each.
+        const outages = said('metrics cannot be exported; trying on at each interval');
+        assert.ok(outages >= 1 && outages < (await failedExports(gateway)), `${outages} lines`);
+        assert.ok(outages - said('metrics are exported again') <= 1);
       } finally {
         await gateway.stop();
         await second?.stop();
@@ -145,7 +141,10 @@ describe('OTLP into a collector', { skip: await skipWithout('otelcol') }, () => 
           return { endpoint: frozen.httpEndpoint, stop: () => frozen.kill() };
         },
       },
-      { what: 'because it drips its answer', start: startDrip },
+      ...(['busy', 'slow', 'drip'] as const).map((fault) => ({
+        what: `because it is out of order (${fault})`,
+        start: () => startOtlpRelay([], { fault }),
+      })),
     ];
     for (const { what, start } of cases) {
       test(`${what}: clients notice nothing, and the gateway leaves in time`, async () => {
@@ -259,31 +258,6 @@ describe('an OTLP request', { concurrency: true }, () => {
   });
 });
 
-/** Waits for an export that was read after now; all counters that stand still around it must be in it. */
-async function agreesWithMetrics(
-  gateway: GatewayProcess,
-  exports: () => Promise<OtlpMetricsRequest[]>,
-  temporality: Temporality,
-): Promise<void> {
-  const earlier = await scrapeCounters(gateway);
-  const nowMs = Date.now();
-  const upTo = await until('an export', async () => {
-    const all = await exports();
-    const index = all.findIndex((request) => readAtMs(request) > nowMs);
-    return index >= 0 && all.slice(0, index + 1);
-  });
-  const still = stoodStill(earlier, await scrapeCounters(gateway));
-  const totals = temporality === 'delta' ? summedSeries(upTo) : exportedSeries(upTo.at(-1)!);
-  assert.ok(still.size > 150, `only ${still.size} series stood still`);
-  for (const name of ['deliveries_sent', 'messages', 'connection_opened', 'io_bytes', 'connection_closed']) {
-    assert.ok(
-      [...still.keys()].some((key) => key.startsWith(`tidegauge_${name}_total{`)),
-      name,
-    );
-  }
-  assert.deepEqual(differences(still, totals), []);
-}
-
 function checkTemporality(request: OtlpMetricsRequest, temporality: Temporality): void {
   const { cumulative, delta } = namesByTemporality(request);
   const rising = metricsOf(request)
@@ -358,33 +332,9 @@ function checkFinalTotals(totals: SeriesValues, { deliveries, closed }: Drained,
   assert.equal(total('ledger_drift'), 0);
 }
 
-/** By the exporter's own account. */
-async function failedExports(gateway: GatewayProcess): Promise<number> {
-  const operations = 'otel_sdk_exporter_operation_duration_seconds_count';
-  return summed(await scrapeCounters(gateway), operations, 'error_type=');
-}
-
 /** An address where somebody was a moment ago. */
 async function deadEndpoint(): Promise<string> {
   const relay = await startOtlpRelay();
   await relay.stop();
   return relay.endpoint;
-}
-
-/** It answers one byte at a time, and never comes to an end. */
-async function startDrip(): Promise<{ endpoint: string; stop(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    request.resume();
-    response.writeHead(200, { 'content-type': 'application/x-protobuf' });
-    const drip = setInterval(() => response.write(' '), 100);
-    response.once('close', () => clearInterval(drip));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: async () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
 }

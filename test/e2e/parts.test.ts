@@ -140,7 +140,7 @@ describe('otelcol', { skip: await skipWithout('otelcol') }, () => {
   it('has every component of the table', async () => {
     const { stdout } = await run(await partPath('otelcol'), ['components']);
     const components = [
-      ...['health_check', 'file_storage', 'otlp', 'memory_limiter'],
+      ...['health_check', 'file_storage', 'otlp', 'memory_limiter', 'k8s_attributes', 'transform', 'forward'],
       ...['debug', 'file', 'prometheus', 'prometheus_remote_write'],
       ...['otlp_http', 'otlp_grpc', 'env', 'yaml'],
     ];

@@ -35,7 +35,11 @@ export type Collector = {
 export type OtlpMetricsRequest = {
   resourceMetrics: {
     resource: { attributes?: OtlpAttribute[] };
-    scopeMetrics: { scope: { name: string; version?: string }; metrics: OtlpMetric[] }[];
+    scopeMetrics: {
+      scope: { name: string; version?: string };
+      schemaUrl?: string;
+      metrics: OtlpMetric[];
+    }[];
   }[];
 };
 export type OtlpAttribute = { key: string; value: Record<string, unknown> };

@@ -36,6 +36,8 @@ export type PrometheusOptions = {
   /** Takes OTLP at `otlpMetricsUrl`. */
   enableOtlp?: boolean;
   scrapeProtocols?: ScrapeProtocol[];
+  /** Default: a free one. */
+  port?: number;
   /** Further top-level sections of the configuration, such as `otlp` or `storage`. */
   extraConfig?: Record<string, unknown>;
   args?: string[];
@@ -79,7 +81,7 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
     [
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${join(folder.path, 'data')}`,
-      '--web.listen-address=127.0.0.1:0',
+      `--web.listen-address=127.0.0.1:${options.port ?? 0}`,
       '--log.format=json',
       // Else the first scrape may wait for five seconds.
       '--scrape.discovery-reload-interval=100ms',

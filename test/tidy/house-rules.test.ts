@@ -86,6 +86,27 @@ describe('dependencies point one way', () => {
   }
 });
 
+describe('what is copied away stands on its own', () => {
+  /** Generators know names only; the local stack is a tool of development, and finds its programs as tests do. */
+  const allowed: Record<string, RegExp> = {
+    'otel/generate.ts': /^otel\/(registry|schema)\.ts$/,
+    'otel/registry.ts': /^(src\/telemetry\/(catalogue(\/\w+)?|conventions|metric-names)|otel\/schema)\.ts$/,
+    'otel/schema.ts': /^$/,
+    'otel/programs.ts': /^$/,
+    'otel/stack.ts': /^(otel\/programs|test\/tools\/(get|parts)|test\/support\/ports)\.ts$/,
+  };
+  test('otel', () => {
+    const otel = files.filter((file) => /^otel\/.*\.ts$/.test(file));
+    assert.deepEqual(otel.sort(), Object.keys(allowed).sort());
+    const strays = otel.flatMap((file) =>
+      importsOf(file)
+        .filter(({ from }) => /^(?:src|test|otel|grafana|helm)\//.test(from) && !allowed[file]!.test(from))
+        .map(({ from }) => `${file} -> ${from}`),
+    );
+    assert.deepEqual(strays, []);
+  });
+});
+
 test('the environment is read by the process edge only', () => {
   assert.deepEqual(
     sources.filter((file) => /process\.env\b/.test(read(file))),

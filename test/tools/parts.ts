@@ -32,6 +32,7 @@ export type CollectorRecipe = {
   receivers: GoModule[];
   processors: GoModule[];
   exporters: GoModule[];
+  connectors: GoModule[];
   providers: GoModule[];
 };
 
@@ -116,7 +117,11 @@ export const parts: Record<PartName, Part> = {
         { module: `${contrib}/extension/storage/filestorage`, version: collectorVersion },
       ],
       receivers: [{ module: `${core}/receiver/otlpreceiver`, version: collectorVersion }],
-      processors: [{ module: `${core}/processor/memorylimiterprocessor`, version: collectorVersion }],
+      processors: [
+        { module: `${core}/processor/memorylimiterprocessor`, version: collectorVersion },
+        { module: `${contrib}/processor/k8sattributesprocessor`, version: collectorVersion },
+        { module: `${contrib}/processor/transformprocessor`, version: collectorVersion },
+      ],
       exporters: [
         { module: `${core}/exporter/debugexporter`, version: collectorVersion },
         { module: `${core}/exporter/otlpexporter`, version: collectorVersion },
@@ -125,6 +130,7 @@ export const parts: Record<PartName, Part> = {
         { module: `${contrib}/exporter/prometheusexporter`, version: collectorVersion },
         { module: `${contrib}/exporter/prometheusremotewriteexporter`, version: collectorVersion },
       ],
+      connectors: [{ module: `${core}/connector/forwardconnector`, version: collectorVersion }],
       providers: [
         { module: `${core}/confmap/provider/envprovider`, version: providerVersion },
         { module: `${core}/confmap/provider/fileprovider`, version: providerVersion },
@@ -171,6 +177,7 @@ export function renderManifest(version: string, recipe: CollectorRecipe): string
     ...section('receivers', recipe.receivers),
     ...section('processors', recipe.processors),
     ...section('exporters', recipe.exporters),
+    ...section('connectors', recipe.connectors),
     ...section('providers', recipe.providers),
     '',
   ].join('\n');
@@ -178,8 +185,8 @@ export function renderManifest(version: string, recipe: CollectorRecipe): string
 
 /** Every module of the collector that its sources name. */
 export function collectorModules(recipe: CollectorRecipe): GoModule[] {
-  const { frame, extensions, receivers, processors, exporters, providers } = recipe;
-  return [...frame, ...extensions, ...receivers, ...processors, ...exporters, ...providers];
+  const { frame, extensions, receivers, processors, exporters, connectors, providers } = recipe;
+  return [...frame, ...extensions, ...receivers, ...processors, ...exporters, ...connectors, ...providers];
 }
 
 /**

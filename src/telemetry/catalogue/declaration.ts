@@ -31,6 +31,8 @@ export type Declaration = {
   /** Outermost first, as the observed figures are nested. */
   attributes?: readonly Attribute[];
   implied?: ImpliedAttribute;
+  /** When a point has an attribute, for those that not every point has. Histograms only. */
+  onlyIf?: Readonly<Record<string, string>>;
   /** Upper bounds of a histogram's buckets. */
   boundaries?: readonly number[];
   /** Seconds: the grid that values are rounded to, a power of two; see rounding.ts. */

@@ -98,6 +98,7 @@ export const gatewayInstruments = {
     unit: 's',
     stability: 'ours',
     attributes: [['error.type', rejectionReasons]],
+    onlyIf: { 'error.type': 'the upgrade was refused or given up' },
     boundaries: [...shortSeconds, 10],
     counts: 'From the upgrade request to its answer: 101, or a refusal, which alone has an error.type.',
     not: 'The TCP and TLS handshakes before it.',

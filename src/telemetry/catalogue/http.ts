@@ -27,14 +27,16 @@ export const httpInstruments = {
     stability: 'stable',
     attributes: [
       ['http.request.method', httpMethods],
-      ['http.route', { upTo: httpRoutesMax, what: 'the template of the route; absent for an unknown path' }],
-      [
-        'http.response.status_code',
-        { upTo: 63, what: 'the status; absent when the caller went away before it' },
-      ],
+      ['http.route', { upTo: httpRoutesMax, what: 'the template of the route' }],
+      ['http.response.status_code', { upTo: 63, what: 'the status' }],
       ['url.scheme', httpSchemes],
       ['error.type', httpErrors],
     ],
+    onlyIf: {
+      'http.route': 'the path is one of ours',
+      'http.response.status_code': 'the caller stayed until a status was sent',
+      'error.type': 'the request failed through no fault of its sender, or was given up',
+    },
     boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
     counts: 'From the head of a request to the last byte of its answer.',
     not: 'WebSocket connections, and malformed requests that never became one.',

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { metrics } from '@opentelemetry/api';
+import { schemaUrl } from '../../../src/telemetry/conventions.ts';
 import { createMeters } from '../../../src/telemetry/meter.ts';
 import { checkTelemetryEnv, startTelemetry } from '../../../src/telemetry/sdk.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
@@ -22,6 +23,7 @@ type Point = { asInt?: number; asDouble?: number; attributes: { key: string }[] 
 type Metric = {
   name: string;
   sum?: { dataPoints: Point[]; aggregationTemporality: number; isMonotonic: boolean };
+  histogram?: { aggregationTemporality: number };
 };
 
 type FakeCollector = { url: string; exports: Export[]; answer: { status: number }; close(): Promise<void> };
@@ -117,6 +119,24 @@ test('with delta temporality each export has the difference, and amounts stay am
   assert.equal(sumIn(last, 'tidegauge.connection.opened').aggregationTemporality, 1);
   assert.deepEqual(sumIn(last, 'tidegauge.connection.active').values, [42]);
   assert.equal(last.path, '/in');
+  await collector.close();
+});
+
+test('with lowmemory temporality histograms have differences, and counters, which are observed, have totals', async () => {
+  const collector = await startCollector();
+  const { figures, meters, shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'lowmemory',
+  });
+  figures.gateway.opened = 40;
+  meters.gateway.fanoutDuration(0.001);
+  await shutdown(5_000);
+  const ours = metricsIn(collector.exports[0]!).filter(({ name }) => name.startsWith('tidegauge.'));
+  const temporalities = (kind: 'sum' | 'histogram') =>
+    new Set(ours.flatMap((metric) => metric[kind]?.aggregationTemporality ?? []));
+  assert.deepEqual([...temporalities('sum')], [2]);
+  assert.deepEqual([...temporalities('histogram')], [1]);
   await collector.close();
 });
 
@@ -235,6 +255,29 @@ test('the resource names service, version and instance, and the environment may 
     'no command line',
   );
   await shutdown(1_000);
+});
+
+test('scopes of ours and the resource say which conventions they follow', async () => {
+  const collector = await startCollector();
+  const { shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  await shutdown(5_000);
+  const [{ schemaUrl: ofResource, scopeMetrics }] = JSON.parse(
+    collector.exports[0]!.body.toString(),
+  ).resourceMetrics;
+  assert.equal(ofResource, schemaUrl);
+  const ofScopes = Object.fromEntries(
+    scopeMetrics.map((one: { scope: { name: string }; schemaUrl?: string }) => [
+      one.scope.name,
+      one.schemaUrl,
+    ]),
+  );
+  const ours = Object.keys(ofScopes).filter((name) => name.startsWith('tidegauge/'));
+  assert.ok(ours.length >= 6, ours.join());
+  for (const name of ours) assert.equal(ofScopes[name], schemaUrl, name);
+  await collector.close();
 });
 
 test('for the process it is registered globally, alone, and can be started again after its end', async () => {
