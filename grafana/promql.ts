@@ -1,7 +1,8 @@
 /**
- * PromQL as values: what an expression is called in text, and by which attributes its elements can be told apart.
- * The second is a type only: an aggregation by an attribute that the series do not have would silently put
- * everything into one element, so it does not compile. Pure; knows no instrument, which is the work of series.ts.
+ * PromQL as values: what an expression is called in text, what it was built from, in which unit it is, and by which
+ * attributes its elements can be told apart. The last is a type only: an aggregation by an attribute that the series do
+ * not have would silently put everything into one element, so it does not compile. Pure; knows no instrument, which is
+ * the work of series.ts.
  */
 import { labelName } from '../src/telemetry/metric-names.ts';
 
@@ -28,15 +29,27 @@ export type Matching<Attribute extends string> = {
   many?: 'left' | 'right';
 };
 
+/** What is known of an expression beside its text. */
+export type Origin = {
+  /** Names of the instruments that it asks for, each once. */
+  readonly instruments: readonly string[];
+  /** As the catalogue writes it, or `By/s`; undefined where it has none that is known. */
+  readonly unit: string | undefined;
+};
+
+const unknownOrigin: Origin = { instruments: [], unit: undefined };
+
 /** An instant vector. `Attribute`: what its elements can still be told apart by, beside the target. */
 export class Vector<Attribute extends string = never> {
   readonly promql: string;
   /** Whether it can stand beside an operator without parentheses. */
   readonly #isAtom: boolean;
+  readonly origin: Origin;
 
-  constructor(promql: string, isAtom: boolean) {
+  constructor(promql: string, isAtom: boolean, origin: Origin = unknownOrigin) {
     this.promql = promql;
     this.#isAtom = isAtom;
+    this.origin = origin;
   }
 
   sum<Kept extends By<Attribute>>(...by: readonly Kept[]): Vector<Exclude<Kept, TargetLabel>> {
@@ -63,12 +76,13 @@ export class Vector<Attribute extends string = never> {
     operator: Aggregation,
     by: readonly Kept[],
   ): Vector<Exclude<Kept, TargetLabel>> {
-    return new Vector(`${operator}${byClause(by)} (${this.promql})`, true);
+    const origin = operator === 'count' ? { ...this.origin, unit: undefined } : this.origin;
+    return new Vector(`${operator}${byClause(by)} (${this.promql})`, true, origin);
   }
 
   /** The elements with the largest values. */
   top(count: number): Vector<Attribute> {
-    return new Vector(`topk(${count}, ${this.promql})`, true);
+    return new Vector(`topk(${count}, ${this.promql})`, true, this.origin);
   }
 
   plus(other: Operand<Attribute>): Vector<Attribute> {
@@ -77,6 +91,11 @@ export class Vector<Attribute extends string = never> {
 
   minus(other: Operand<Attribute>): Vector<Attribute> {
     return this.#binary('-', other);
+  }
+
+  /** The number less this. */
+  subtractedFrom(number: number): Vector<Attribute> {
+    return new Vector(`${number} - ${this.#isAtom ? this.promql : `(${this.promql})`}`, false, this.origin);
   }
 
   times(other: Operand<Attribute>, matching?: Matching<Attribute>): Vector<Attribute> {
@@ -119,28 +138,49 @@ export class Vector<Attribute extends string = never> {
   }
 
   atLeast(bound: number): Vector<Attribute> {
-    return new Vector(`clamp_min(${this.promql}, ${bound})`, true);
+    return new Vector(`clamp_min(${this.promql}, ${bound})`, true, this.origin);
   }
 
   atMost(bound: number): Vector<Attribute> {
-    return new Vector(`clamp_max(${this.promql}, ${bound})`, true);
+    return new Vector(`clamp_max(${this.promql}, ${bound})`, true, this.origin);
   }
 
   /** A function of one vector that PromQL has by this name. */
   apply(name: 'abs' | 'absent' | 'ceil' | 'floor' | 'round' | 'timestamp'): Vector<Attribute> {
-    return new Vector(`${name}(${this.promql})`, true);
+    const origin = {
+      ...this.origin,
+      unit: name === 'absent' || name === 'timestamp' ? undefined : this.origin.unit,
+    };
+    return new Vector(`${name}(${this.promql})`, true, origin);
   }
 
   #binary(operator: string, other: Operand<string>, matching?: Matching<string>): Vector<Attribute> {
     const right =
       typeof other === 'number' ? String(other) : other.#isAtom ? other.promql : `(${other.promql})`;
     const left = this.#isAtom ? this.promql : `(${this.promql})`;
-    return new Vector(`${left} ${operator}${matchingClause(matching)} ${right}`, false);
+    const origin = typeof other === 'number' ? this.origin : joined(operator, this.origin, other.origin);
+    return new Vector(`${left} ${operator}${matchingClause(matching)} ${right}`, false, {
+      ...origin,
+      unit: operator.endsWith('bool') ? undefined : origin.unit,
+    });
   }
 }
 
 /** A vector that has the attributes of the other side or fewer, or a number. */
 export type Operand<Attribute extends string> = number | Vector<Attribute> | Vector;
+
+/** Of two sides with an operator between them. */
+function joined(operator: string, left: Origin, right: Origin): Origin {
+  const instruments = [...new Set([...left.instruments, ...right.instruments])];
+  switch (operator) {
+    case '/':
+      return { instruments, unit: left.unit !== undefined && left.unit === right.unit ? '1' : undefined };
+    case '*':
+      return { instruments, unit: right.unit === undefined ? left.unit : undefined };
+    default:
+      return { instruments, unit: left.unit };
+  }
+}
 
 function byClause(by: readonly string[]): string {
   return by.length === 0 ? '' : ` by (${by.map(labelName).join(', ')})`;

@@ -14,7 +14,7 @@ import {
   instruments,
 } from '../src/telemetry/catalogue.ts';
 import { labelName, seriesName } from '../src/telemetry/metric-names.ts';
-import { type Span, type TargetLabel, Vector } from './promql.ts';
+import { type Origin, type Span, type TargetLabel, Vector } from './promql.ts';
 
 type NameOfKind<Kind> = {
   [Name in InstrumentName]: Catalogue[Name] extends { kind: Kind } ? Name : never;
@@ -69,7 +69,7 @@ export class Series {
 
   /** A gauge or an up-down counter as it is. */
   level<Name extends LevelName>(name: Name, where?: Where<Name>): Vector<AttributeName<Name>> {
-    return new Vector(this.#selector(name, '', where), true);
+    return new Vector(this.#selector(name, '', where), true, originOf(name));
   }
 
   /** A gauge or an up-down counter, over a span up to each instant. */
@@ -79,17 +79,23 @@ export class Series {
     span: Span,
     where?: Where<Name>,
   ): Vector<AttributeName<Name>> {
-    return new Vector(`${what}_over_time(${this.#selector(name, '', where)}[${span}])`, true);
+    const origin = what === 'count' ? originOf(name, 'events') : originOf(name);
+    return new Vector(`${what}_over_time(${this.#selector(name, '', where)}[${span}])`, true, origin);
+  }
+
+  /** How often what only grows, such as an uptime, has begun anew within the span. */
+  resets<Name extends LevelName>(name: Name, span: Span, where?: Where<Name>): Vector<AttributeName<Name>> {
+    return new Vector(`resets(${this.#selector(name, '', where)}[${span}])`, true, originOf(name, 'events'));
   }
 
   /** A counter as it is: since the start of the process. Rarely what one wants. */
   total<Name extends CounterName>(name: Name, where?: Where<Name>): Vector<AttributeName<Name>> {
-    return new Vector(this.#selector(name, '', where), true);
+    return new Vector(this.#selector(name, '', where), true, originOf(name));
   }
 
   /** Of a counter, per second. */
   rate<Name extends CounterName>(name: Name, span: Span, where?: Where<Name>): Vector<AttributeName<Name>> {
-    return new Vector(`rate(${this.#selector(name, '', where)}[${span}])`, true);
+    return new Vector(`rate(${this.#selector(name, '', where)}[${span}])`, true, originOf(name, 'perSecond'));
   }
 
   /** Of a counter, over the span. */
@@ -98,7 +104,7 @@ export class Series {
     span: Span,
     where?: Where<Name>,
   ): Vector<AttributeName<Name>> {
-    return new Vector(`increase(${this.#selector(name, '', where)}[${span}])`, true);
+    return new Vector(`increase(${this.#selector(name, '', where)}[${span}])`, true, originOf(name));
   }
 
   /** Events that a histogram has recorded, per second. */
@@ -107,7 +113,7 @@ export class Series {
     span: Span,
     where?: Where<Name>,
   ): Vector<AttributeName<Name>> {
-    return new Vector(`rate(${this.#selector(name, '_count', where)}[${span}])`, true);
+    return new Vector(`rate(${this.#selector(name, '_count', where)}[${span}])`, true, eventsOf(name));
   }
 
   /** The values that a histogram has recorded, in sum, per second. */
@@ -116,7 +122,11 @@ export class Series {
     span: Span,
     where?: Where<Name>,
   ): Vector<AttributeName<Name>> {
-    return new Vector(`rate(${this.#selector(name, '_sum', where)}[${span}])`, true);
+    return new Vector(
+      `rate(${this.#selector(name, '_sum', where)}[${span}])`,
+      true,
+      originOf(name, 'perSecond'),
+    );
   }
 
   /** Events whose value was at most a boundary, per second. */
@@ -127,7 +137,11 @@ export class Series {
     where?: Where<Name>,
   ): Vector<AttributeName<Name>> {
     const bound = boundaryMatcher(find(name), boundary);
-    return new Vector(`rate(${this.#selector(name, '_bucket', where, [bound])}[${span}])`, true);
+    return new Vector(
+      `rate(${this.#selector(name, '_bucket', where, [bound])}[${span}])`,
+      true,
+      eventsOf(name),
+    );
   }
 
   /** Rates of all buckets, by `le` and what else there is: for heat maps, and for quantiles of one's own. */
@@ -136,7 +150,7 @@ export class Series {
     span: Span,
     where?: Where<Name>,
   ): Vector<AttributeName<Name> | 'le'> {
-    return new Vector(`rate(${this.#selector(name, '_bucket', where)}[${span}])`, true);
+    return new Vector(`rate(${this.#selector(name, '_bucket', where)}[${span}])`, true, eventsOf(name));
   }
 
   /** A quantile over the span, of all targets together, or by some of their labels and attributes. */
@@ -147,7 +161,7 @@ export class Series {
     { by = [], where }: { by?: readonly Kept[]; where?: Where<Name> } = {},
   ): Vector<Exclude<Kept, TargetLabel>> {
     const buckets = (this.bucketRate(name, span, where) as Vector<string>).sum<string>('le', ...by);
-    return new Vector(`histogram_quantile(${quantile}, ${buckets.promql})`, true);
+    return new Vector(`histogram_quantile(${quantile}, ${buckets.promql})`, true, originOf(name));
   }
 
   /** Prometheus' own word for whether a scrape went well. Nothing of the kind exists for what is pushed. */
@@ -173,6 +187,16 @@ export class Series {
     const family = seriesName(instrument.name, instrument.unit, instrument.kind);
     return `${family}${suffix}${braces([...this.#target, ...matchers, ...further])}`;
   }
+}
+
+function originOf(name: InstrumentName, of?: 'perSecond' | 'events'): Origin {
+  const { unit } = find(name);
+  if (of === 'events') return { instruments: [name], unit: undefined };
+  return { instruments: [name], unit: of === 'perSecond' ? `${unit}/s` : unit };
+}
+
+function eventsOf(name: HistogramName): Origin {
+  return { instruments: [name], unit: '{event}/s' };
 }
 
 /** The label of an attribute, for legends and for variables. */
