@@ -5,9 +5,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { alertFiles } from './alerts/files.ts';
+import { dashboardFiles } from './dashboards.ts';
 
 /** Path, relative to this folder, and what is to be in it. */
-export const generatedFiles: Readonly<Record<string, () => string>> = { ...alertFiles };
+export const generatedFiles: Readonly<Record<string, () => string>> = {
+  ...dashboardFiles,
+  ...alertFiles,
+};
 
 if (import.meta.main) {
   for (const [path, render] of Object.entries(generatedFiles)) {
