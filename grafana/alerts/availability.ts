@@ -6,9 +6,9 @@ import {
   instanceLabels,
   jobLabels,
   type Recording,
-  rounded,
   theInstance,
   theJob,
+  whole,
 } from './rule.ts';
 
 const series = new Series();
@@ -73,7 +73,7 @@ export const availabilityAlerts = {
       .and(series.level('tidegauge.connection.limit').max(...instanceLabels), { on: instanceLabels })
       .where('>=', 3),
     summary: `${theInstance} restarts again and again`,
-    description: `${theInstance} has restarted ${rounded} times within 30 minutes. Each time all of its clients are cut off.`,
+    description: `${theInstance} has restarted ${whole} times within 30 minutes. Each time all of its clients are cut off.`,
     dashboard: 'tidegauge-instance',
   },
   TidegaugeNoneReady: {

@@ -1,6 +1,6 @@
 /** Does anything come in that could be delivered? */
 import { Series } from '../series.ts';
-import { type Alerts, instanceLabels, rounded, theInstance } from './rule.ts';
+import { type Alerts, instanceLabels, theInstance, whole } from './rule.ts';
 
 const series = new Series();
 
@@ -33,7 +33,7 @@ export const busAlerts = {
       .max(...instanceLabels)
       .where('>=', 5),
     summary: `${theInstance} loses the bus again and again`,
-    description: `${theInstance} has had to reconnect to NATS ${rounded} times within 30 minutes. Clients are told of a gap each time.`,
+    description: `${theInstance} has had to reconnect to NATS ${whole} times within 30 minutes. Clients are told of a gap each time.`,
     dashboard: 'tidegauge-delivery',
   },
 } as const satisfies Alerts;

@@ -47,7 +47,8 @@ export type Recording = {
 
 /** The value as the descriptions show it. */
 export const percentage = '{{ $value | humanizePercentage }}';
-export const rounded = '{{ $value | humanize }}';
+export const whole = '{{ $value | printf "%.0f" }}';
+export const oneDecimal = '{{ $value | printf "%.1f" }}';
 /** Which instance, or which job, in the words of a sentence. */
 export const theInstance = '{{ $labels.instance }} of {{ $labels.job }}';
 export const theJob = '{{ $labels.job }}';

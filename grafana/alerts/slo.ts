@@ -19,8 +19,8 @@ import {
   type Alert,
   type Alerts,
   jobLabels,
+  oneDecimal,
   type Recording,
-  rounded,
   type Severity,
   theJob,
 } from './rule.ts';
@@ -222,7 +222,7 @@ function burnAlert(
       .and(badEvents.where('>=', badEventsMin)),
     labels: { long, short },
     summary,
-    description: `${description} that the error budget of 30 days is used up ${rounded} times as fast as it may be (over ${long}; this alert begins at ${limit}).`,
+    description: `${description} that the error budget of 30 days is used up ${oneDecimal} times as fast as it may be (over ${long}; this alert begins at ${limit}).`,
     dashboard: 'tidegauge-fleet',
   };
 }

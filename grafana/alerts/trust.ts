@@ -1,6 +1,6 @@
 /** Can the figures themselves be trusted? */
 import { Series } from '../series.ts';
-import { type Alerts, instanceLabels, rounded, theInstance } from './rule.ts';
+import { type Alerts, instanceLabels, theInstance, whole } from './rule.ts';
 
 const series = new Series();
 
@@ -14,7 +14,7 @@ export const trustAlerts = {
       .max(...instanceLabels)
       .where('>', 0),
     summary: `The accounts of ${theInstance} do not add up`,
-    description: `${rounded} of the invariants of ${theInstance} do not hold. It is a bug of the gateway; its figures about connections and deliveries may be wrong.`,
+    description: `${whole} of the invariants of ${theInstance} do not hold. It is a bug of the gateway; its figures about connections and deliveries may be wrong.`,
     dashboard: 'tidegauge-instance',
   },
   TidegaugeTelemetryErrors: {
