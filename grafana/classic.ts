@@ -197,7 +197,11 @@ function renderOverrides(panel: Panel): JsonObject[] {
       panel.kind === 'table'
         ? { id: 'byName', options: panel.columns[index]!.heading }
         : { id: 'byFrameRefID', options: refId(index) };
-    return properties.length === 0 ? [] : [{ matcher, properties }];
+    const byName = Object.entries(query.colors ?? {}).map(([name, fixedColor]) => ({
+      matcher: { id: 'byName', options: name },
+      properties: [property('color', { mode: 'fixed', fixedColor })],
+    }));
+    return properties.length === 0 ? byName : [{ matcher, properties }, ...byName];
   });
   if (panel.kind === 'timeseries' && panel.hidesZeros) {
     overrides.push({

@@ -2,8 +2,10 @@
  * Delivery: what becomes of a message, and of a client? In the order of the data's way: the bus, the fan-out, the
  * clients that do not keep up, and how clients come, stay and go.
  */
+
+import { busStateColors, connectionStateColors, dropReasonColors } from './colors.ts';
 import { areas, type Dashboard, figure, heatmap, lines, signal } from './panels.ts';
-import { series, step } from './surroundings.ts';
+import { quantile, series, step } from './surroundings.ts';
 import { latency, noneAsARule, noneAtAll } from './thresholds.ts';
 
 const range = '$__range';
@@ -28,14 +30,16 @@ export const delivery: Dashboard = {
           [
             {
               ask: series
-                .level('tidegauge.bus.state', { 'tidegauge.bus.state': 'connected' })
-                .where('==', 0)
-                .count()
-                .orZero(),
+                .level('tidegauge.bus.state', { 'tidegauge.bus.state': ['connecting', 'reconnecting'] })
+                .sum(),
               legend: 'instances',
             },
           ],
-          { unit: 'none', thresholds: noneAtAll, note: 'Instances whose link to the bus is not connected.' },
+          {
+            unit: 'none',
+            thresholds: noneAtAll,
+            note: 'Instances that want a connection to the bus and have none. One that has drained wants none.',
+          },
         ),
         figure(
           'From the bus',
@@ -61,12 +65,12 @@ export const delivery: Dashboard = {
           ],
           { min: 0 },
         ),
-        signal(
-          'Slowest 1 % of messages',
-          3,
-          [{ ask: series.quantile(0.99, 'tidegauge.fanout.duration', step), legend: 'p99' }],
-          { thresholds: latency, decimals: 1, min: 0, absent: 'no messages' },
-        ),
+        signal('Latency p99', 3, [{ ask: quantile(0.99, 'tidegauge.fanout.duration'), legend: 'p99' }], {
+          thresholds: latency,
+          decimals: 1,
+          min: 0,
+          absent: 'no messages',
+        }),
         signal(
           'Do not keep up',
           3,
@@ -103,6 +107,7 @@ export const delivery: Dashboard = {
             {
               ask: series.level('tidegauge.bus.state').sum('tidegauge.bus.state'),
               legend: '{{tidegauge_bus_state}}',
+              colors: busStateColors,
             },
           ],
           { unit: 'none', decimals: 0, hidesZeros: true, note: 'Instances in each state.' },
@@ -160,8 +165,8 @@ export const delivery: Dashboard = {
           { unit: 'short', hidesZeros: true, note: 'In each step of the graph.' },
         ),
         lines('Round trip to the broker', 8, [
-          { ask: series.quantile(0.5, 'tidegauge.bus.round_trip', step), legend: 'p50', color: 'light-blue' },
-          { ask: series.quantile(0.99, 'tidegauge.bus.round_trip', step), legend: 'p99', color: 'orange' },
+          { ask: quantile(0.5, 'tidegauge.bus.round_trip'), legend: 'p50', color: 'light-blue' },
+          { ask: quantile(0.99, 'tidegauge.bus.round_trip'), legend: 'p99', color: 'orange' },
         ]),
         lines('Waiting for the broker, and remembered', 8, [
           {
@@ -193,12 +198,12 @@ export const delivery: Dashboard = {
           12,
           [
             {
-              ask: series.quantile(0.5, 'tidegauge.fanout.duration', step),
+              ask: quantile(0.5, 'tidegauge.fanout.duration'),
               legend: 'p50',
               color: 'light-blue',
             },
-            { ask: series.quantile(0.9, 'tidegauge.fanout.duration', step), legend: 'p90', color: 'blue' },
-            { ask: series.quantile(0.99, 'tidegauge.fanout.duration', step), legend: 'p99', color: 'orange' },
+            { ask: quantile(0.9, 'tidegauge.fanout.duration'), legend: 'p90', color: 'blue' },
+            { ask: quantile(0.99, 'tidegauge.fanout.duration'), legend: 'p99', color: 'orange' },
             {
               ask: series.valueRate('tidegauge.fanout.duration', step).sum().dividedBy(fanouts.where('>', 0)),
               legend: 'mean',
@@ -211,7 +216,7 @@ export const delivery: Dashboard = {
         lines('Messages that went to somebody', 6, [{ ask: fanouts, legend: 'messages', color: 'blue' }]),
         lines('Recipients of a message', 6, [
           {
-            ask: series.quantile(0.9, 'tidegauge.fanout.recipients', step),
+            ask: quantile(0.9, 'tidegauge.fanout.recipients'),
             legend: 'p90',
             color: 'orange',
           },
@@ -225,7 +230,7 @@ export const delivery: Dashboard = {
           },
         ]),
         lines('Messages finished in one slice of a flush', 6, [
-          { ask: series.quantile(0.9, 'tidegauge.fanout.batch', step), legend: 'p90', color: 'orange' },
+          { ask: quantile(0.9, 'tidegauge.fanout.batch'), legend: 'p90', color: 'orange' },
           {
             ask: series
               .valueRate('tidegauge.fanout.batch', step)
@@ -247,11 +252,11 @@ export const delivery: Dashboard = {
         ]),
         lines('Size of messages', 12, [
           {
-            ask: series.quantile(0.5, 'tidegauge.message.size', step, { by: ['network.io.direction'] }),
+            ask: quantile(0.5, 'tidegauge.message.size', { by: ['network.io.direction'] }),
             legend: '{{network_io_direction}}, p50',
           },
           {
-            ask: series.quantile(0.99, 'tidegauge.message.size', step, { by: ['network.io.direction'] }),
+            ask: quantile(0.99, 'tidegauge.message.size', { by: ['network.io.direction'] }),
             legend: '{{network_io_direction}}, p99',
           },
         ]),
@@ -261,8 +266,18 @@ export const delivery: Dashboard = {
             legend: 'subscriptions',
             color: 'blue',
           },
-          { ask: series.level('tidegauge.channel.active').sum(), legend: 'channels', color: 'purple' },
-          { ask: series.level('tidegauge.audience.active').sum(), legend: 'audiences', color: 'green' },
+          {
+            ask: series.level('tidegauge.channel.active').sum(),
+            legend: 'channels',
+            color: 'purple',
+            rightUnit: 'short',
+          },
+          {
+            ask: series.level('tidegauge.audience.active').sum(),
+            legend: 'audiences',
+            color: 'green',
+            rightUnit: 'short',
+          },
         ]),
       ],
     },
@@ -290,6 +305,7 @@ export const delivery: Dashboard = {
             {
               ask: series.rate('tidegauge.deliveries.dropped', step).sum('tidegauge.drop.reason'),
               legend: '{{tidegauge_drop_reason}}',
+              colors: dropReasonColors,
             },
           ],
           { hidesZeros: true },
@@ -323,6 +339,7 @@ export const delivery: Dashboard = {
           {
             ask: series.level('tidegauge.connection.state').sum('tidegauge.connection.state'),
             legend: '{{tidegauge_connection_state}}',
+            colors: connectionStateColors,
           },
         ]),
       ],
@@ -363,17 +380,17 @@ export const delivery: Dashboard = {
         ),
         lines('Time to get in', 8, [
           {
-            ask: series.quantile(0.5, 'tidegauge.handshake.duration', step, { where: accepted }),
+            ask: quantile(0.5, 'tidegauge.handshake.duration', { where: accepted }),
             legend: 'p50',
             color: 'light-blue',
           },
           {
-            ask: series.quantile(0.99, 'tidegauge.handshake.duration', step, { where: accepted }),
+            ask: quantile(0.99, 'tidegauge.handshake.duration', { where: accepted }),
             legend: 'p99',
             color: 'orange',
           },
           {
-            ask: series.quantile(0.99, 'tidegauge.handshake.duration', step, {
+            ask: quantile(0.99, 'tidegauge.handshake.duration', {
               where: { 'error.type': { not: '' } },
             }),
             legend: 'refusals, p99',
@@ -386,8 +403,8 @@ export const delivery: Dashboard = {
       title: 'Clients stay',
       panels: [
         lines('Round trip to clients', 8, [
-          { ask: series.quantile(0.5, 'tidegauge.ping.duration', step), legend: 'p50', color: 'light-blue' },
-          { ask: series.quantile(0.99, 'tidegauge.ping.duration', step), legend: 'p99', color: 'orange' },
+          { ask: quantile(0.5, 'tidegauge.ping.duration'), legend: 'p50', color: 'light-blue' },
+          { ask: quantile(0.99, 'tidegauge.ping.duration'), legend: 'p99', color: 'orange' },
         ]),
         lines('Messages with clients', 8, [
           {
@@ -472,12 +489,12 @@ export const delivery: Dashboard = {
         ),
         lines('How long connections live', 8, [
           {
-            ask: series.quantile(0.5, 'tidegauge.connection.duration', step),
+            ask: quantile(0.5, 'tidegauge.connection.duration'),
             legend: 'those that ended, p50',
             color: 'blue',
           },
           {
-            ask: series.quantile(0.9, 'tidegauge.connection.duration', step),
+            ask: quantile(0.9, 'tidegauge.connection.duration'),
             legend: 'those that ended, p90',
             color: 'orange',
           },

@@ -1,8 +1,9 @@
 /** Fleet: are we healthy? Sums, extremes and shares over all instances; nothing here has a line for each of them. */
 import { recorded } from './alerts/recorded.ts';
 import { deliveryLatencyBoundary, slos } from './alerts/slo.ts';
+import { busStateColors, dropReasonColors, readyReasonColors } from './colors.ts';
 import { areas, bars, type Dashboard, figure, lines, signal, spread } from './panels.ts';
-import { alertsFiring, series, step } from './surroundings.ts';
+import { alertsFiring, quantile, series, step } from './surroundings.ts';
 import {
   budgetLeft,
   burning,
@@ -27,7 +28,7 @@ const budgetScope = { target: { cluster: '$cluster', namespace: '$namespace', jo
 const promises = Object.values(slos)
   .map(({ promise }) => `- ${promise}`)
   .join('\n');
-const onePercentLate = series.quantile(0.99, 'tidegauge.fanout.duration', step);
+const onePercentLate = quantile(0.99, 'tidegauge.fanout.duration');
 
 export const fleet: Dashboard = {
   uid: 'tidegauge-fleet',
@@ -78,7 +79,7 @@ export const fleet: Dashboard = {
         ),
         figure('Connections', 3, [{ ask: active.sum(), legend: 'connections', color: 'blue' }], { min: 0 }),
         figure('Deliveries', 3, [{ ask: sent, legend: 'deliveries', color: 'blue' }], { min: 0 }),
-        signal('Latency of the slowest 1 %', 3, [{ ask: onePercentLate, legend: 'p99' }], {
+        signal('Latency p99', 3, [{ ask: onePercentLate, legend: 'p99' }], {
           thresholds: latency,
           decimals: 1,
           min: 0,
@@ -134,7 +135,6 @@ export const fleet: Dashboard = {
           {
             height: 7,
             unit: 'none',
-            decimals: 1,
             thresholds: burning,
             showsThresholds: true,
             absent: 'needs the recording rules',
@@ -148,7 +148,6 @@ export const fleet: Dashboard = {
           {
             height: 7,
             unit: 'none',
-            decimals: 1,
             thresholds: burning,
             showsThresholds: true,
             absent: 'needs the recording rules',
@@ -179,6 +178,7 @@ export const fleet: Dashboard = {
             {
               ask: series.level('tidegauge.bus.state').sum('tidegauge.bus.state'),
               legend: '{{tidegauge_bus_state}}',
+              colors: busStateColors,
             },
           ],
           { unit: 'none', decimals: 0, hidesZeros: true },
@@ -188,11 +188,11 @@ export const fleet: Dashboard = {
           8,
           [
             {
-              ask: series.quantile(0.5, 'tidegauge.bus.round_trip', step),
+              ask: quantile(0.5, 'tidegauge.bus.round_trip'),
               legend: 'p50',
               color: 'light-blue',
             },
-            { ask: series.quantile(0.99, 'tidegauge.bus.round_trip', step), legend: 'p99', color: 'orange' },
+            { ask: quantile(0.99, 'tidegauge.bus.round_trip'), legend: 'p99', color: 'orange' },
           ],
           {
             note: 'Measured every 15 seconds by each instance: with few instances, or in a short time, a quantile of few values.',
@@ -212,14 +212,14 @@ export const fleet: Dashboard = {
           8,
           [
             {
-              ask: series.quantile(0.5, 'tidegauge.fanout.duration', step),
+              ask: quantile(0.5, 'tidegauge.fanout.duration'),
               legend: 'p50',
               color: 'light-blue',
             },
-            { ask: series.quantile(0.9, 'tidegauge.fanout.duration', step), legend: 'p90', color: 'blue' },
+            { ask: quantile(0.9, 'tidegauge.fanout.duration'), legend: 'p90', color: 'blue' },
             { ask: onePercentLate, legend: 'p99', color: 'orange' },
             {
-              ask: series.quantile(0.99, 'tidegauge.fanout.duration', step, { by: ['instance'] }).max(),
+              ask: quantile(0.99, 'tidegauge.fanout.duration', { by: ['instance'] }).max(),
               legend: 'p99 of the slowest instance',
               color: 'red',
             },
@@ -233,6 +233,7 @@ export const fleet: Dashboard = {
             {
               ask: series.rate('tidegauge.deliveries.dropped', step).sum('tidegauge.drop.reason'),
               legend: '{{tidegauge_drop_reason}}',
+              colors: dropReasonColors,
             },
           ],
           { hidesZeros: true },
@@ -304,14 +305,14 @@ export const fleet: Dashboard = {
           8,
           [
             {
-              ask: series.quantile(0.5, 'tidegauge.handshake.duration', step, {
+              ask: quantile(0.5, 'tidegauge.handshake.duration', {
                 where: { 'error.type': '' },
               }),
               legend: 'p50',
               color: 'light-blue',
             },
             {
-              ask: series.quantile(0.99, 'tidegauge.handshake.duration', step, {
+              ask: quantile(0.99, 'tidegauge.handshake.duration', {
                 where: { 'error.type': '' },
               }),
               legend: 'p99',
@@ -356,6 +357,7 @@ export const fleet: Dashboard = {
             {
               ask: series.level('tidegauge.ready').sum('tidegauge.ready.reason'),
               legend: '{{tidegauge_ready_reason}}',
+              colors: readyReasonColors,
             },
           ],
           {
@@ -377,6 +379,7 @@ export const fleet: Dashboard = {
           kind: 'table',
           title: 'All instances',
           width: 24,
+          height: 9,
           note: 'One row for each; a click on an instance leads to its own dashboard.',
           unit: 'short',
           key: ['instance', 'Instance'],
@@ -399,7 +402,7 @@ export const fleet: Dashboard = {
             { ask: active.sum('instance'), legend: '' },
             { ask: series.rate('tidegauge.deliveries.sent', step).sum('instance'), legend: '' },
             {
-              ask: series.quantile(0.99, 'tidegauge.fanout.duration', step, { by: ['instance'] }),
+              ask: quantile(0.99, 'tidegauge.fanout.duration', { by: ['instance'] }),
               legend: '',
             },
             { ask: series.level('tidegauge.saturation').max('instance'), legend: '' },

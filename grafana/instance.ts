@@ -4,7 +4,7 @@
  * is added up over them.
  */
 import { areas, type Dashboard, figure, lines, signal } from './panels.ts';
-import { series, step } from './surroundings.ts';
+import { quantile, series, step } from './surroundings.ts';
 import { collecting, fullness, loopDelay, noneAsARule, noneAtAll, throttled } from './thresholds.ts';
 
 const reasonsNotReady = series.level('tidegauge.ready').sum('instance');
@@ -500,7 +500,7 @@ export const instance: Dashboard = {
         ),
         lines('Pauses, p99', 8, [
           {
-            ask: series.quantile(0.99, 'v8js.gc.duration', step, { by: ['v8js.gc.type'] }),
+            ask: quantile(0.99, 'v8js.gc.duration', { by: ['v8js.gc.type'] }),
             legend: '{{v8js_gc_type}}',
           },
         ]),
@@ -560,7 +560,7 @@ export const instance: Dashboard = {
         ),
         lines('HTTP requests, p99', 8, [
           {
-            ask: series.quantile(0.99, 'http.server.request.duration', step, { by: ['http.route'] }),
+            ask: quantile(0.99, 'http.server.request.duration', { by: ['http.route'] }),
             legend: '{{http_route}}',
           },
         ]),

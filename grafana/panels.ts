@@ -37,6 +37,8 @@ export type Query = {
   /** What the lines are called; `{{label}}` stands for the value of a label. */
   legend: string;
   color?: Color;
+  /** By the name of a line, where each value of an attribute has a meaning of its own. */
+  colors?: Readonly<Record<string, Color>>;
   /** A bound or an expectation beside what is measured. */
   isDashed?: boolean;
   /** Drawn below zero: what goes the other way. */

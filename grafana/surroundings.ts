@@ -1,7 +1,9 @@
 /** What all dashboards have in common: where the figures come from, whose they are, what else happened, and each other. */
+
+import type { HistogramName } from '../src/telemetry/catalogue.ts';
 import type { JsonObject } from './classic.ts';
 import { type TargetLabel, Vector } from './promql.ts';
-import { Series } from './series.ts';
+import { type AttributeName, Series, type Where } from './series.ts';
 
 export const datasource: JsonObject = { type: 'prometheus', uid: '$datasource' };
 
@@ -15,6 +17,18 @@ export const series = new Series({
 
 /** Rates over what one step of a graph stands for. */
 export const step = '$__rate_interval';
+
+/**
+ * A quantile over what one step stands for. Where nothing has happened it is not there, rather than not a number: the
+ * comparison does that, and a panel then says in words that there is nothing.
+ */
+export function quantile<Name extends HistogramName, Kept extends AttributeName<Name> | TargetLabel = never>(
+  share: number,
+  name: Name,
+  given: { by?: readonly Kept[]; where?: Where<Name> } = {},
+): Vector<Exclude<Kept, TargetLabel>> {
+  return series.quantile(share, name, step, given).where('>=', 0);
+}
 
 const alerting = (severity: 'critical' | 'warning' | undefined): string => {
   // An alert about a whole job has no instance, and where nothing is clustered there is no cluster.

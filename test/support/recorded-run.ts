@@ -39,15 +39,20 @@ export const events = {
     drain: 600,
   } satisfies Record<CloseReason, number>,
   refused: { forbidden_origin: 15, unsupported_version: 10 },
-  /** Published on NATS; the two gateways hear each of them. */
-  messages: { small: 49_800, bulky: 200 },
+  /** Published on NATS; the two gateways hear each of them, and the second one alone what comes after the drain. */
+  messages: { small: 49_800, bulky: 200, afterDrain: 2_000 },
   busOutages: 1,
+  /** Messages of clients that are no JSON. */
+  malformed: 30,
 } as const;
 
 /** Of the connections, how many hear the small messages. */
 const listeners = 10;
 const companions = 40;
 const bulkyBytes = 65_536;
+const messagesPerSecond = 4_000;
+/** Between two events of a kind, so that graphs have slopes. */
+const pauseMs = 25;
 const groupMemoryBytes = 256 * 1024 * 1024;
 const job = 'tidegauge';
 
@@ -132,7 +137,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   let publisher = await NatsPublisher.connect(nats.port);
   const half = events.messages.small / 2;
   await Promise.all([
-    publishSmall(publisher, half, 3_500),
+    publishSmall(publisher, half, messagesPerSecond),
     leave(leaving, events.closed.normal, (socket) => socket.close(1000)),
     leave(leaving, events.closed.going_away, (socket) => socket.close(1001)),
   ]);
@@ -144,16 +149,19 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   await nats.restart();
   for (const each of [gateway, companion]) await saysMetrics(each, 'tidegauge_bus_gaps_total 1');
 
-  publisher = await NatsPublisher.connect(nats.port);
-  undo.push(() => publisher.end());
-  await beSlow(gateway, publisher);
+  // While no messages flow: who has just connected and does not subscribe would hear all of them.
   await Promise.all([
-    publishSmall(publisher, half, 3_500),
     misbehave(gateway),
     refuse(gateway),
     leave(leaving, events.closed.client_error, (socket) => socket.close(4999)),
+    talkNonsense(leaving.slice(-events.malformed)),
     leave(leaving, events.closed.message_too_big, (socket) => socket.send('x'.repeat(20_000))),
   ]);
+
+  publisher = await NatsPublisher.connect(nats.port);
+  undo.push(() => publisher.end());
+  await beSlow(gateway, publisher);
+  await publishSmall(publisher, half, messagesPerSecond);
   const isHeard = (): boolean =>
     listening.every(({ smallMessages }) => smallMessages >= events.messages.small);
   await until('everything has been heard', isHeard, { timeoutMs: 60_000, everyMs: 50 });
@@ -169,7 +177,14 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
     timeoutMs: 30_000,
     everyMs: 100,
   });
-  await wait(3_000);
+  // The other one carries on.
+  await publisher.publish(
+    'public.tide.north',
+    events.messages.afterDrain,
+    400,
+    (number) => `{"n":${number}}`,
+  );
+  await wait(1_000);
   const [last] = await prometheus.query(`timestamp(tidegauge_connection_active{instance="${instance}"})`);
   return {
     prometheus,
@@ -203,7 +218,7 @@ async function connectClients({ wsUrl }: DrainableGateway, count: number): Promi
   while (clients.length < count) {
     const batch = Array.from({ length: Math.min(25, count - clients.length) }, () => connectOne(wsUrl));
     clients.push(...(await Promise.all(batch)));
-    await wait(100);
+    await wait(3 * pauseMs);
   }
   return clients;
 }
@@ -239,24 +254,34 @@ async function leave(clients: Client[], count: number, end: (socket: WebSocket) 
     for (const { socket } of batch) end(socket);
     await Promise.all(closed);
     left -= batch.length;
-    await wait(100);
+    await wait(3 * pauseMs);
+  }
+}
+
+/** They are answered with an error, and stay. */
+async function talkNonsense(clients: Client[]): Promise<void> {
+  for (const { socket } of clients) {
+    const answered = once(socket, 'message');
+    socket.send('tide!');
+    await answered;
+    await wait(pauseMs);
   }
 }
 
 async function misbehave({ url }: DrainableGateway): Promise<void> {
   for (let count = 0; count < events.closed.no_close_frame; count += 1) {
     (await upgradeRaw(url)).resetAndDestroy();
-    await wait(50);
+    await wait(pauseMs);
   }
   for (let count = 0; count < events.closed.protocol_error; count += 1) {
     (await upgradeRaw(url)).write(clientFrame(0x3));
-    await wait(50);
+    await wait(pauseMs);
   }
   for (let count = 0; count < events.closed.policy; count += 1) {
     const socket = await upgradeRaw(url);
     socket.write(clientFrame(0x1, '', 0));
     for (let fragment = 0; fragment < 16; fragment += 1) socket.write(clientFrame(0x0, '', 0));
-    await wait(50);
+    await wait(pauseMs);
   }
 }
 
@@ -271,7 +296,7 @@ async function refuse({ url }: DrainableGateway): Promise<void> {
     const { socket, ended } = await connectRaw(url);
     socket.write(request);
     await ended;
-    await wait(50);
+    await wait(pauseMs);
   }
 }
 
