@@ -52,7 +52,7 @@ export const availabilityAlerts = {
     for: '3m',
     summary: `${theJob}: no instance reports`,
     description: `Not one instance of ${theJob} sends figures. Either the gateway is down and nobody is served, or Prometheus cannot see it.`,
-    dashboard: 'tidegauge-fleet',
+    panel: { dashboard: 'tidegauge-fleet', title: 'Instances' },
   },
   TidegaugeInstanceDown: {
     severity: 'warning',
@@ -62,7 +62,7 @@ export const availabilityAlerts = {
     for: '5m',
     summary: `${theInstance} cannot be scraped`,
     description: `Prometheus cannot scrape ${theInstance}. Its clients have most likely been cut off, and are with the others now.`,
-    dashboard: 'tidegauge-fleet',
+    panel: { dashboard: 'tidegauge-fleet', title: 'Instances' },
   },
   TidegaugeRestarting: {
     severity: 'warning',
@@ -74,7 +74,7 @@ export const availabilityAlerts = {
       .where('>=', 3),
     summary: `${theInstance} restarts again and again`,
     description: `${theInstance} has restarted ${whole} times within 30 minutes. Each time all of its clients are cut off.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-fleet', title: 'All instances' },
   },
   TidegaugeNoneReady: {
     severity: 'critical',
@@ -87,7 +87,7 @@ export const availabilityAlerts = {
     for: '2m',
     summary: `${theJob}: no instance is ready`,
     description: `No instance of ${theJob} takes new connections. Whoever is connected stays; nobody else gets in.`,
-    dashboard: 'tidegauge-fleet',
+    panel: { dashboard: 'tidegauge-fleet', title: 'Instances by readiness' },
   },
   TidegaugeNotReady: {
     severity: 'warning',
@@ -99,6 +99,6 @@ export const availabilityAlerts = {
     for: '10m',
     summary: `${theInstance} is not ready: {{ $labels.tidegauge_ready_reason }}`,
     description: `${theInstance} takes no new connections, for the reason "{{ $labels.tidegauge_ready_reason }}".`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-fleet', title: 'Instances by readiness' },
   },
 } as const satisfies Alerts;

@@ -23,7 +23,7 @@ export const busAlerts = {
     for: '2m',
     summary: `${theInstance} has lost the bus`,
     description: `${theInstance} has no connection to NATS. Its clients are connected and hear nothing.`,
-    dashboard: 'tidegauge-delivery',
+    panel: { dashboard: 'tidegauge-delivery', title: 'State of the link' },
   },
   TidegaugeBusUnsteady: {
     severity: 'warning',
@@ -34,6 +34,6 @@ export const busAlerts = {
       .where('>=', 5),
     summary: `${theInstance} loses the bus again and again`,
     description: `${theInstance} has had to reconnect to NATS ${whole} times within 30 minutes. Clients are told of a gap each time.`,
-    dashboard: 'tidegauge-delivery',
+    panel: { dashboard: 'tidegauge-delivery', title: 'Outages of the bus' },
   },
 } as const satisfies Alerts;

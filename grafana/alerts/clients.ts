@@ -37,7 +37,7 @@ export const clientAlerts = {
     for: '5m',
     summary: `Clients of ${theInstance} do not keep up`,
     description: `${percentage} of the clients of ${theInstance} do not keep up: within 15 minutes they were cut as slow consumers, or data kept waiting for them.`,
-    dashboard: 'tidegauge-delivery',
+    panel: { dashboard: 'tidegauge-delivery', title: 'Connections by state' },
   },
   TidegaugeDeliveriesDropped: {
     severity: 'warning',
@@ -50,7 +50,7 @@ export const clientAlerts = {
     for: '5m',
     summary: `${theInstance} drops deliveries: {{ $labels.tidegauge_drop_reason }}`,
     description: `${theInstance} has dropped ${percentage} of its deliveries within 10 minutes, for the reason "{{ $labels.tidegauge_drop_reason }}".`,
-    dashboard: 'tidegauge-delivery',
+    panel: { dashboard: 'tidegauge-delivery', title: 'Dropped deliveries by reason' },
   },
   TidegaugeHandshakesRefused: {
     severity: 'warning',
@@ -63,6 +63,6 @@ export const clientAlerts = {
     for: '5m',
     summary: `${theJob} refuses handshakes: {{ $labels.error_type }}`,
     description: `${percentage} of the handshakes with ${theJob} within 15 minutes were refused, for the reason "{{ $labels.error_type }}".`,
-    dashboard: 'tidegauge-delivery',
+    panel: { dashboard: 'tidegauge-delivery', title: 'Refusals by reason' },
   },
 } as const satisfies Alerts;

@@ -3,7 +3,9 @@
  * repository, or Grafana, is known only where the rules are deployed. The text before them is always the same, so that
  * whoever deploys the files can put a base in front by replacing it; README.md says how.
  */
-import { type Alert, scopeLabels } from './rule.ts';
+import { panelId } from '../classic.ts';
+import { dashboards } from '../dashboards.ts';
+import { type Alert, type PanelLink, scopeLabels } from './rule.ts';
 
 export type LinkBases = {
   /** Of the page that has the runbook's sections. */
@@ -22,11 +24,18 @@ export function runbookLink({ runbookUrl }: LinkBases, alert: string): string {
 /** `value` says what stands for a label: its template in a rule, the encoded value in what is expected of one. */
 export function dashboardLink(
   { grafanaUrl }: LinkBases,
-  { dashboard, scope }: Pick<Alert, 'dashboard' | 'scope'>,
+  { panel, scope }: Pick<Alert, 'panel' | 'scope'>,
   value: (label: string) => string = templateOf,
 ): string {
   const variables = scopeLabels[scope].map((label) => `var-${label}=${value(label)}`);
-  return `${grafanaUrl}/d/${dashboard}?${variables.join('&')}`;
+  return `${grafanaUrl}/d/${panel.dashboard}?viewPanel=${idOf(panel)}&${variables.join('&')}`;
+}
+
+/** @throws where there is no such panel, so that a link is never dead */
+function idOf({ dashboard, title }: PanelLink): number {
+  const panels = dashboards.find(({ uid }) => uid === dashboard)?.rows.flatMap((row) => row.panels) ?? [];
+  if (!panels.some((one) => one.title === title)) throw new Error(`${dashboard} has no panel "${title}"`);
+  return panelId(title);
 }
 
 function templateOf(label: string): string {

@@ -20,7 +20,7 @@ export const resourceAlerts = {
     for: '10m',
     summary: `${theInstance} is full: {{ $labels.tidegauge_resource }}`,
     description: `${theInstance} uses ${percentage} of "{{ $labels.tidegauge_resource }}" (mean of 5 minutes).`,
-    dashboard: 'tidegauge-fleet',
+    panel: { dashboard: 'tidegauge-fleet', title: 'Saturation, fullest instance' },
   },
   TidegaugeEventLoopLate: {
     severity: 'warning',
@@ -34,7 +34,7 @@ export const resourceAlerts = {
     for: '5m',
     summary: `The event loop of ${theInstance} is late`,
     description: `The event loop of ${theInstance} comes round {{ $value | humanizeDuration }} late (99th percentile, mean of 5 minutes). Every message waits for it.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'Event loop delay p99' },
   },
   TidegaugeMemoryNearLimit: {
     severity: 'critical',
@@ -47,7 +47,7 @@ export const resourceAlerts = {
     for: '5m',
     summary: `${theInstance} is near its memory limit`,
     description: `The container of ${theInstance} uses ${percentage} of its memory limit. At 100% the kernel kills it, and all of its clients are cut off without a word.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'How near to a limit' },
   },
   TidegaugeHeapNearLimit: {
     severity: 'critical',
@@ -61,7 +61,7 @@ export const resourceAlerts = {
     for: '5m',
     summary: `The heap of ${theInstance} is near its limit`,
     description: `The JavaScript heap of ${theInstance} uses ${percentage} of its limit. At 100% the process ends, and all of its clients are cut off without a word.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'How near to a limit' },
   },
   TidegaugeCpuThrottled: {
     severity: 'warning',
@@ -75,6 +75,6 @@ export const resourceAlerts = {
     for: '15m',
     summary: `${theInstance} is throttled`,
     description: `The container of ${theInstance} was stopped for want of CPU quota in ${percentage} of its periods. Deliveries wait meanwhile.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'Throttled' },
   },
 } as const satisfies Alerts;

@@ -16,7 +16,11 @@ export const instanceLabels = [...jobLabels, 'instance'] as const;
 export const scopeLabels = { job: jobLabels, instance: instanceLabels } as const;
 export type Scope = keyof typeof scopeLabels;
 
-export type DashboardUid = 'tidegauge-fleet' | 'tidegauge-instance' | 'tidegauge-delivery';
+/** A panel by its title, which is unique within a dashboard. */
+export type PanelLink = {
+  dashboard: 'tidegauge-fleet' | 'tidegauge-instance' | 'tidegauge-delivery';
+  title: string;
+};
 
 export type Alert = {
   severity: Severity;
@@ -33,7 +37,7 @@ export type Alert = {
   /** What is the matter, with the value. */
   description: string;
   /** Where the figure is drawn. */
-  dashboard: DashboardUid;
+  panel: PanelLink;
 };
 
 /** By name; several under one name are one alert in different strengths. */

@@ -117,14 +117,37 @@ type BurnPolicy = {
   long: BurnWindow;
   longHours: number;
   short: BurnWindow;
+  /** Where the long window is drawn. */
+  panel: string;
   /** Share of the budget that is gone if it goes on for the long window. */
   budgetShare: number;
 };
 
 export const burnPolicies: readonly BurnPolicy[] = [
-  { severity: 'critical', long: '1h', longHours: 1, short: '5m', budgetShare: 0.02 },
-  { severity: 'critical', long: '6h', longHours: 6, short: '30m', budgetShare: 0.05 },
-  { severity: 'warning', long: '3d', longHours: 72, short: '6h', budgetShare: 0.1 },
+  {
+    severity: 'critical',
+    long: '1h',
+    longHours: 1,
+    short: '5m',
+    panel: 'Budget burn over 1 h',
+    budgetShare: 0.02,
+  },
+  {
+    severity: 'critical',
+    long: '6h',
+    longHours: 6,
+    short: '30m',
+    panel: 'Budget burn over 6 h',
+    budgetShare: 0.05,
+  },
+  {
+    severity: 'warning',
+    long: '3d',
+    longHours: 72,
+    short: '6h',
+    panel: 'Error budget left',
+    budgetShare: 0.1,
+  },
 ];
 
 /** 14.4, 6 and 1. */
@@ -210,7 +233,7 @@ function burnAlert(
   recordingIntervalSeconds: number,
   { summary, description }: Words,
 ): Alert {
-  const { severity, long, short } = policy;
+  const { severity, long, short, panel } = policy;
   const limit = burnRateOf(policy);
   const badEvents = badIn(long, slo).times(recordingIntervalSeconds);
   return {
@@ -223,6 +246,6 @@ function burnAlert(
     labels: { long, short },
     summary,
     description: `${description} that the error budget of 30 days is used up ${oneDecimal} times as fast as it may be (over ${long}; this alert begins at ${limit}).`,
-    dashboard: 'tidegauge-fleet',
+    panel: { dashboard: 'tidegauge-fleet', title: panel },
   };
 }

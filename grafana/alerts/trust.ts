@@ -15,7 +15,7 @@ export const trustAlerts = {
       .where('>', 0),
     summary: `The accounts of ${theInstance} do not add up`,
     description: `${whole} of the invariants of ${theInstance} do not hold. It is a bug of the gateway; its figures about connections and deliveries may be wrong.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'Accounts that do not add up' },
   },
   TidegaugeTelemetryErrors: {
     severity: 'warning',
@@ -28,6 +28,6 @@ export const trustAlerts = {
     for: '15m',
     summary: `${theInstance} cannot read figures: {{ $labels.tidegauge_telemetry_source }}`,
     description: `${theInstance} keeps failing to read figures from "{{ $labels.tidegauge_telemetry_source }}". They are absent, or old; panels and alerts that use them see nothing.`,
-    dashboard: 'tidegauge-instance',
+    panel: { dashboard: 'tidegauge-instance', title: 'Figures that could not be read' },
   },
 } as const satisfies Alerts;

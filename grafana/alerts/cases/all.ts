@@ -3,6 +3,7 @@ import { availabilityCases } from './availability.ts';
 import { busCases } from './bus.ts';
 import type { Case } from './case.ts';
 import { clientCases } from './clients.ts';
+import { fleetCases } from './fleet.ts';
 import { resourceCases } from './resources.ts';
 import { sloCases } from './slo.ts';
 import { trustCases } from './trust.ts';
@@ -11,6 +12,7 @@ export const alertCases: Readonly<Record<string, readonly Case[]>> = {
   availability: availabilityCases,
   bus: busCases,
   clients: clientCases,
+  fleet: fleetCases,
   resources: resourceCases,
   slo: sloCases,
   trust: trustCases,
