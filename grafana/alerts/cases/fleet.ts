@@ -101,23 +101,29 @@ const oneOfFifty: Firing = {
   description:
     'Prometheus cannot scrape 10.0.0.0:9464 of tidegauge. Its clients have most likely been cut off, and are with the others now.',
 };
+/** The others are there, and do nothing that matters here. */
 const fifty = Array.from({ length: 49 }, (_, index) =>
-  life({ target: gauge(index + 1), from: 0, until: 30 }),
+  life({ target: gauge(index + 1), from: 0, until: 30 }).slice(0, 4),
 ).flat();
 const goes = life({ target: gauge(0), from: 0, until: 10 }).map(({ series, values }) => ({
   series,
   values: series.startsWith('up{') ? `${values} 0x19` : `${values} stale`,
 }));
 
+const oneGoes = story('TidegaugeInstanceDown', 'one of fifty', [...fifty, ...goes], {
+  '15m': [],
+  '16m': [oneOfFifty],
+  '30m': [oneOfFifty],
+});
+const othersQuiet = quiet('', [], ['16m', '30m']).checks.filter(
+  ({ alert }) => alert !== 'TidegaugeInstanceDown',
+);
+
 export const fleetCases: readonly Case[] = [
   quiet('a rollout of three', rollout, everyFewMinutes),
   quiet('a restart of the only one', restart, everyFewMinutes),
   quiet('nothing to do', life({ target: alone, from: 0, until: 45, traffic: 0 }), everyFewMinutes),
-  story('TidegaugeInstanceDown', 'one of fifty', [...fifty, ...goes], {
-    '15m': [],
-    '16m': [oneOfFifty],
-    '30m': [oneOfFifty],
-  }),
+  { ...oneGoes, checks: [...oneGoes.checks, ...othersQuiet] },
   quiet(
     'the first start, with nothing before it',
     life({ target: alone, from: 3, until: 45 }),
