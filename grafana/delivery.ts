@@ -150,6 +150,7 @@ export const delivery: Dashboard = {
             {
               ask: series.increase('tidegauge.bus.disconnects', step).sum('error.type'),
               legend: 'lost: {{error_type}}',
+              color: 'red',
             },
             {
               ask: series.increase('tidegauge.bus.reconnects', step).sum(),
@@ -162,7 +163,7 @@ export const delivery: Dashboard = {
               color: 'purple',
             },
           ],
-          { unit: 'short', hidesZeros: true, note: 'In each step of the graph.' },
+          { unit: 'short', decimals: 0, hidesZeros: true, note: 'In each step of the graph.' },
         ),
         lines('Round trip to the broker', 8, [
           { ask: quantile(0.5, 'tidegauge.bus.round_trip'), legend: 'p50', color: 'light-blue' },

@@ -386,7 +386,7 @@ export const fleet: Dashboard = {
           columns: [
             { heading: 'Version', unit: 'short', label: 'service_version' },
             { heading: 'Up for', unit: 'dtdurations', decimals: 0 },
-            { heading: 'Against readiness', unit: 'none', thresholds: noneAsARule },
+            { heading: 'Reasons not ready', unit: 'none', thresholds: noneAsARule },
             { heading: 'Connections', unit: 'short' },
             { heading: 'Deliveries/s', unit: 'short', decimals: 1 },
             { heading: 'Latency p99', unit: 's', decimals: 1, thresholds: latency },

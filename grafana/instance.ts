@@ -19,6 +19,14 @@ const containerLimit = series.level('tidegauge.container.memory.limit');
 const loopTime = series.rate('nodejs.eventloop.time', step);
 const periods = series.rate('tidegauge.container.cpu.periods', step);
 
+/** By the number of reasons against it. */
+const readiness = {
+  '0': { text: 'ready', color: 'green' },
+  '1': { text: 'not ready', color: 'orange' },
+  '2': { text: 'not ready', color: 'orange' },
+  '3': { text: 'not ready', color: 'orange' },
+  '4': { text: 'not ready', color: 'orange' },
+} as const;
 const noContainer = 'no control group';
 const noLimit = 'no limit';
 
@@ -48,12 +56,12 @@ export const instance: Dashboard = {
             note: 'From target_info, which carries what is known of the service.',
           },
         ),
-        signal('Against readiness', 3, [{ ask: reasonsNotReady.sum(), legend: 'reasons' }], {
+        signal('Readiness', 3, [{ ask: reasonsNotReady.max(), legend: 'reasons' }], {
           unit: 'none',
           thresholds: noneAsARule,
           hasGraph: false,
-          mappings: { '0': { text: 'ready', color: 'green' } },
-          note: 'Reasons that keep it from taking new connections.',
+          mappings: readiness,
+          note: 'Whether something keeps it from taking new connections; of several instances the worst.',
         }),
         figure(
           'Connections',
@@ -434,7 +442,13 @@ export const instance: Dashboard = {
               color: 'gray',
             },
           ],
-          { unit: 'short', hidesZeros: true, absent: noLimit, note: 'In each step of the graph.' },
+          {
+            unit: 'short',
+            decimals: 0,
+            hidesZeros: true,
+            absent: noLimit,
+            note: 'In each step of the graph.',
+          },
         ),
         lines(
           'Page faults',
@@ -589,7 +603,7 @@ export const instance: Dashboard = {
               legend: '{{tidegauge_telemetry_source}}',
             },
           ],
-          { unit: 'short', hidesZeros: true, note: 'In each step of the graph.' },
+          { unit: 'short', decimals: 0, hidesZeros: true, note: 'In each step of the graph.' },
         ),
         lines('Age of the sampled figures', 8, [
           { ask: series.level('tidegauge.sampler.window.age').max('instance'), legend: '{{instance}}' },

@@ -4,6 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { clientAlerts } from '../../grafana/alerts/clients.ts';
+import { resourceAlerts } from '../../grafana/alerts/resources.ts';
+import type { Alert } from '../../grafana/alerts/rule.ts';
+import { deliveryLatencyBoundary } from '../../grafana/alerts/slo.ts';
+import type { Thresholds } from '../../grafana/panels.ts';
+import { dropped, fullness, latency, loopDelay, throttled } from '../../grafana/thresholds.ts';
 import { type DashboardJson, type DashboardPanel, readDashboards } from '../support/dashboards.ts';
 import { parsePromql } from '../support/promql.ts';
 
@@ -221,6 +227,24 @@ describe('all dashboards', () => {
       }
     }
   });
+});
+
+test('red is where an alert fires', () => {
+  const pairs: [alert: Alert, thresholds: Thresholds][] = [
+    [resourceAlerts.TidegaugeSaturated, fullness],
+    [resourceAlerts.TidegaugeMemoryNearLimit, fullness],
+    [resourceAlerts.TidegaugeHeapNearLimit, fullness],
+    [resourceAlerts.TidegaugeEventLoopLate, loopDelay],
+    [resourceAlerts.TidegaugeCpuThrottled, throttled],
+    [clientAlerts.TidegaugeDeliveriesDropped, dropped],
+  ];
+  for (const [alert, { steps }] of pairs) {
+    const [red, color] = steps.at(-1)!;
+    assert.equal(color, 'red');
+    assert.ok(new RegExp(`> ${red}(?!\\d)`).test(alert.expr.promql), `${alert.summary}: not at ${red}`);
+  }
+  const [, latencyRed] = latency.steps;
+  assert.equal(latencyRed![0], deliveryLatencyBoundary);
 });
 
 describe('the variant for import by hand', () => {

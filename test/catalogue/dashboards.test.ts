@@ -3,12 +3,15 @@
  * a panel or is left out for a reason. Queries are read as the committed files have them, not as they were built.
  */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { recordedNames } from '../../grafana/alerts/recorded.ts';
 import { targetLabels } from '../../grafana/promql.ts';
 import { uncharted } from '../../grafana/uncharted.ts';
 import { type Instrument, type InstrumentName, instruments } from '../../src/telemetry/catalogue.ts';
 import { labelName, seriesName } from '../../src/telemetry/metric-names.ts';
+import { escapeXml } from '../pictures/svg.ts';
 import { readDashboards } from '../support/dashboards.ts';
 import { parsePromql, type Selector } from '../support/promql.ts';
 
@@ -193,5 +196,43 @@ describe('panels', () => {
       const height = Math.max(...panels.map(({ gridPos }) => gridPos.y + gridPos.h));
       assert.deepEqual([taken.size, cells], [cells, 24 * height], title);
     }
+  });
+});
+
+describe('beside the dashboards', () => {
+  const grafana = join(import.meta.dirname, '../../grafana');
+  const read = (path: string): string => readFileSync(join(grafana, path), 'utf8');
+
+  test('the pictures show every panel under the title that it has now', () => {
+    for (const { uid, title, panels } of dashboards) {
+      const picture = read(`pictures/${uid}.svg`);
+      const titles = [title, ...panels.map((panel) => panel.title)];
+      assert.deepEqual(
+        titles.filter((one) => !picture.includes(`>${escapeXml(one)}<`) && !picture.includes(`  ${one}<`)),
+        [],
+        `${uid}: run npm run grafana:pictures`,
+      );
+      assert.ok(picture.length < 400_000, `${uid} has ${picture.length} bytes`);
+    }
+  });
+
+  test('the provider reads the folder of the dashboards, and the data source is of the kind they ask for', () => {
+    assert.match(read('provisioning/dashboards/tidegauge.yaml'), /^\s+path: \/etc\/tidegauge\/dashboards$/m);
+    assert.ok(readdirSync(join(grafana, 'dashboards')).every((file) => file.endsWith('.json')));
+    const source = dashboards[0]!.templating.list.find(({ type }) => type === 'datasource');
+    assert.match(
+      read('provisioning/datasources/prometheus.yaml'),
+      new RegExp(`^\\s+type: ${source!.query}$`, 'm'),
+    );
+  });
+
+  test('the page links to what is there, and to all dashboards', () => {
+    const page = read('README.md');
+    const links = [...page.matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1]!);
+    assert.deepEqual(
+      links.filter((link) => !existsSync(join(grafana, link))),
+      [],
+    );
+    for (const { uid } of dashboards) assert.ok(links.includes(`pictures/${uid}.svg`), uid);
   });
 });

@@ -11,9 +11,9 @@ import { recordRun } from '../support/recorded-run.ts';
 import { drawDashboard } from './page.ts';
 import type { Span } from './time-series.ts';
 
-/** Prometheus scrapes twice a second here; Grafana takes rates over at least four scrapes. */
-const stepSeconds = 0.5;
-const rateIntervalSeconds = 2;
+/** Prometheus scrapes every second here; Grafana takes rates over four scrapes at least. */
+const stepSeconds = 1;
+const rateIntervalSeconds = 4;
 
 const folder = join(import.meta.dirname, '../../grafana/pictures');
 

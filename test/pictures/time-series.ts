@@ -69,7 +69,7 @@ export function drawTimeSeries(
     legend.svg,
   ];
   if (drawn.length === 0) {
-    const nothing = panel.fieldConfig!.defaults.noValue ?? (answered.length > 0 ? '' : 'No data');
+    const nothing = answered.length > 0 ? '' : (panel.fieldConfig!.defaults.noValue ?? 'No data');
     parts.push(
       text(plot.x + plot.w / 2, plot.y + plot.h / 2, nothing, { color: theme.faint, anchor: 'middle' }),
     );

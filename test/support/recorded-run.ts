@@ -111,6 +111,8 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   undo.push(rules.remove);
   const prometheus = await startPrometheus({
     scrapeTargets: [{ job, address: [gateway.address, companion.address] }],
+    // Also the limit on one scrape, which has to last on a busy machine.
+    scrapeInterval: '1s',
     extraConfig: { rule_files: [join(rules.path, '*.yaml')] },
   });
   undo.push(() => prometheus.stop());
@@ -303,10 +305,10 @@ async function refuse({ url }: DrainableGateway): Promise<void> {
 /** Subscribes to what is bulky and reads nothing of it. */
 async function beSlow(gateway: DrainableGateway, publisher: NatsPublisher): Promise<void> {
   const socket = await upgradeRaw(gateway.url);
+  const answered = once(socket, 'data');
+  socket.write(clientFrame(0x1, JSON.stringify({ type: 'subscribe', channels: ['public.bulk'] })));
+  await answered;
   socket.pause();
-  const subscription = JSON.stringify({ type: 'subscribe', channels: ['public.bulk'] });
-  socket.write(clientFrame(0x1, subscription));
-  await saysMetrics(gateway, 'tidegauge_channel_active 3');
   await publisher.publish('public.bulk', events.messages.bulky, 100, () => 'x'.repeat(bulkyBytes));
   await saysMetrics(gateway, /closed_total\{tidegauge_close_reason="slow_consumer".*\} 1$/m);
   socket.destroy();

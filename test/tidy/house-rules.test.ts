@@ -86,6 +86,17 @@ describe('dependencies point one way', () => {
   }
 });
 
+test('what is generated for Grafana knows the catalogue, and closed sets for their types', () => {
+  const strays = files
+    .filter((file) => /^grafana\/.*\.ts$/.test(file))
+    .flatMap((file) => importsOf(file).map((one) => ({ file, ...one })))
+    .filter(({ from }) => !/^(?:grafana\/|node:)/.test(from))
+    .filter(({ from }) => !/^src\/telemetry\/(?:catalogue|catalogue\/\w+|metric-names)\.ts$/.test(from))
+    .filter(({ from, isTypeOnly }) => !(isTypeOnly && /^src\/gateway\/(?:admission|ledger)\.ts$/.test(from)))
+    .map(({ file, from }) => `${file} -> ${from}`);
+  assert.deepEqual(strays, []);
+});
+
 test('the environment is read by the process edge only', () => {
   assert.deepEqual(
     sources.filter((file) => /process\.env\b/.test(read(file))),
