@@ -19,7 +19,7 @@ type Life = {
 /** Everything that rules ask of one process, from its first scrape to its last. Its start and its drain take a minute. */
 function life({ target, from, until, isReplaced = false, traffic = 600_000 }: Life): Input[] {
   const minutes = until - from;
-  const before = from === 0 ? '' : `_x${from - 1} `;
+  const before = from === 0 ? '' : `_x${from} `;
   const after = isReplaced ? ' stale' : '';
   const level = (value: number | string): string => `${before}${value}x${minutes}${after}`;
   const counter = (perMinute: number): string => `${before}0+${perMinute}x${minutes}${after}`;
