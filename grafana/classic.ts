@@ -291,7 +291,8 @@ function renderOptions(panel: Panel): JsonObject {
           displayMode: 'table',
           placement: 'bottom',
           calcs: ['lastNotNull', 'max'],
-          sortBy: 'Last *',
+          // What happens now and then is mostly 0 just now.
+          sortBy: panel.hidesZeros ? 'Max' : 'Last *',
           sortDesc: true,
         },
         tooltip: { mode: 'multi', sort: 'desc', hideZeros: panel.hidesZeros === true },

@@ -1,7 +1,7 @@
 /** A whole dashboard as one SVG, on Grafana's grid of 24 columns. */
 import type { DashboardJson, DashboardPanel } from '../support/dashboards.ts';
 import type { PanelLine } from '../support/panel-data.ts';
-import { type Box, element, rectangle, text, theme } from './svg.ts';
+import { type Box, element, escapeXml, rectangle, text, theme } from './svg.ts';
 import { drawBars, drawHeatmap, drawStat, drawTable } from './tiles.ts';
 import { drawTimeSeries, type Span } from './time-series.ts';
 
@@ -35,6 +35,7 @@ export function drawDashboard(drawing: Drawing): string {
       height,
       'font-family': 'Inter, Helvetica, Arial, sans-serif',
     },
+    element('title', {}, escapeXml(`${dashboard.title}, drawn from a recorded run`)),
     rectangle({ x: 0, y: 0, w: pageWidth, h: height }, { fill: theme.page }),
     text(gap * 2, 26, dashboard.title, { size: 18, weight: 600 }),
     text(gap * 2, 46, chosen, { color: theme.faint }),

@@ -124,10 +124,10 @@ export function drawHeatmap(
     }),
   );
   const high = Math.max(...cells.map(({ value }) => value), 1e-9);
-  const width = plot.w / Math.max(1, times.length);
   const x = (seconds: number): number =>
     plot.x + ((seconds - span.startSeconds) / (span.endSeconds - span.startSeconds)) * plot.w;
-  const step = Math.max(1, Math.ceil(rows.length / 8));
+  const width = Math.min(...times.slice(1).map((seconds, index) => x(seconds) - x(times[index]!)), plot.w);
+  const labelEvery = Math.max(1, Math.ceil(rows.length / 8));
   return [
     ...cells
       .filter(({ value }) => value > high * 1e-4)
@@ -138,7 +138,7 @@ export function drawHeatmap(
         ),
       ),
     ...rows.flatMap(({ bound }, row) =>
-      row % step === 0
+      row % labelEvery === 0
         ? [
             text(plot.x - 6, plot.y + plot.h - (row + 0.5) * height + 4, formatValue(bound, unitOf(panel)), {
               size: 10.5,

@@ -218,7 +218,12 @@ function drawLegend(
   box: Box,
 ): { svg: string; height: number } {
   const rowsMax = Math.max(3, Math.floor((box.h * 0.38) / legendRow) - 1);
-  const sorted = drawn.toSorted((one, other) => sortKey(other) - sortKey(one));
+  const { sortBy } = (panel.options as { legend: { sortBy: string } }).legend;
+  const key = ({ line }: Drawn): number => {
+    const value = sortBy === 'Max' ? maxValue(line) : lastValue(line);
+    return Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
+  };
+  const sorted = drawn.toSorted((one, other) => key(other) - key(one));
   const shown = sorted.length > rowsMax ? sorted.slice(0, rowsMax - 1) : sorted;
   const rows = Math.min(sorted.length, rowsMax) + 1;
   const height = drawn.length === 0 ? 0 : rows * legendRow;
@@ -243,11 +248,6 @@ function drawLegend(
     parts.push(text(box.x + 26, top + rows * legendRow - 4, more, { size: 11, color: theme.faint }));
   }
   return { svg: parts.join(''), height };
-}
-
-function sortKey({ line }: Drawn): number {
-  const last = lastValue(line);
-  return Number.isNaN(last) ? Number.NEGATIVE_INFINITY : last;
 }
 
 function maxValue({ points }: PanelLine): number {

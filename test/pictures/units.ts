@@ -44,9 +44,7 @@ function seconds(value: number, decimals: number | undefined): string {
 /** Three significant digits unless told otherwise, and no zeros at the end. */
 function trimmed(value: number, decimals: number | undefined): string {
   if (decimals !== undefined) return value.toFixed(decimals);
-  const size = Math.abs(value);
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size === 0 ? 0 : 3;
-  return String(Number(value.toFixed(digits)));
+  return String(Number(value.toPrecision(Math.abs(value) >= 1000 ? 4 : 3)));
 }
 
 function join(figure: string, unit: string): string {
