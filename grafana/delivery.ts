@@ -9,6 +9,8 @@ import { quantile, series, step } from './surroundings.ts';
 import { latency, noneAsARule, noneAtAll } from './thresholds.ts';
 
 const range = '$__range';
+const withinRange =
+  'Within the time shown. Prometheus extrapolates to its ends, so a few more or less than there were.';
 const inward = { 'network.io.direction': 'receive' } as const;
 const outward = { 'network.io.direction': 'transmit' } as const;
 const opened = series.rate('tidegauge.connection.opened', step);
@@ -81,19 +83,19 @@ export const delivery: Dashboard = {
           'Dropped',
           3,
           [{ ask: series.increase('tidegauge.deliveries.dropped', range).sum(), legend: 'deliveries' }],
-          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: 'Within the time shown.' },
+          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: withinRange },
         ),
         signal(
           'Clients told of a gap',
           3,
           [{ ask: series.increase('tidegauge.gaps', range).sum(), legend: 'messages' }],
-          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: 'Within the time shown.' },
+          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: withinRange },
         ),
         signal(
           'Refused',
           3,
           [{ ask: series.increase('tidegauge.handshake.rejections', range).sum(), legend: 'handshakes' }],
-          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: 'Within the time shown.' },
+          { decimals: 0, thresholds: noneAsARule, hasGraph: false, note: withinRange },
         ),
       ],
     },
