@@ -162,10 +162,12 @@ function renderDefaults(panel: Panel): JsonObject {
   };
 }
 
-function renderDrawing({ isStacked, showsThresholds }: TimeSeriesPanel): JsonObject {
+function renderDrawing({ isStacked, showsThresholds, queries }: TimeSeriesPanel): JsonObject {
+  // There may be fifty lines, and what is below each of them would add up to a wall.
+  const mayBeMany = queries.some(({ legend }) => legend.includes('{{instance}}'));
   return {
     lineWidth: isStacked ? 1 : 2,
-    fillOpacity: isStacked ? 40 : 8,
+    fillOpacity: isStacked ? 40 : mayBeMany ? 0 : 8,
     showPoints: 'never',
     // A gap is a figure that did not arrive, and is to be seen.
     spanNulls: false,

@@ -319,7 +319,7 @@ export const fleet: Dashboard = {
               color: 'orange',
             },
           ],
-          { note: 'Those that ended with a connection.' },
+          { note: 'Those that ended with a connection.', absent: 'nobody came' },
         ),
       ],
     },

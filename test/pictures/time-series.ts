@@ -13,6 +13,7 @@ type Drawn = {
   isDashed: boolean;
   isStacked: boolean;
   isRight: boolean;
+  fillOpacity: number;
   unit: string;
   /** As drawn: below zero, or upon those beneath. */
   points: [seconds: number, value: number, base: number][];
@@ -92,6 +93,7 @@ function arrange(panel: DashboardPanel, lines: readonly PanelLine[]): Drawn[] {
       color: fixed === undefined ? paletteColor(index) : colorOf(fixed.fixedColor),
       isDashed: propertyOf(panel, line, 'custom.lineStyle') !== undefined,
       isStacked,
+      fillOpacity: Number(custom.fillOpacity ?? 0) / 100,
       isRight: propertyOf(panel, line, 'custom.axisPlacement') === 'right',
       unit: unitOf(panel, line),
       points: line.points
@@ -154,7 +156,7 @@ function timeLabels({ startSeconds, endSeconds }: Span, plot: Box, x: (seconds: 
 }
 
 function drawLine(
-  { points, color, isDashed, isStacked }: Drawn,
+  { points, color, isDashed, isStacked, fillOpacity }: Drawn,
   x: (seconds: number) => number,
   scale: Scale,
 ): string {
@@ -169,14 +171,14 @@ function drawLine(
         'stroke-dasharray': isDashed ? '6 5' : undefined,
         'stroke-linejoin': 'round',
       });
-      if (isDashed) return stroke;
+      if (isDashed || fillOpacity === 0) return stroke;
       const bottom = piece
         .toReversed()
         .map(([seconds, , base]) => `${round(x(seconds))},${round(scale.y(base))}`);
       const area = element('polygon', {
         points: [...top, ...bottom].join(' '),
         fill: color,
-        opacity: isStacked ? 0.4 : 0.08,
+        opacity: fillOpacity,
       });
       return area + stroke;
     })

@@ -54,6 +54,8 @@ const messagesPerSecond = 4_000;
 const pauseMs = 25;
 const groupMemoryBytes = 256 * 1024 * 1024;
 const job = 'tidegauge';
+/** For what another process does; generous, since the machine may be busy. */
+const waiting = { timeoutMs: 60_000, everyMs: 100 };
 
 export type RecordedRun = {
   prometheus: Prometheus;
@@ -120,7 +122,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
     await until('it is ready', async () => (await fetch(`${adminUrl}/readyz`)).ok);
     const look = (): Promise<boolean> =>
       hasValue(prometheus, `tidegauge_connection_opened_total{instance="${address}"}`, 0);
-    await until('it has been scraped', look, { timeoutMs: 30_000, everyMs: 100 });
+    await until('it has been scraped', look, waiting);
   }
   const startSeconds = Date.now() / 1000;
 
@@ -153,7 +155,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   // While no messages flow: who has just connected and does not subscribe would hear all of them.
   await Promise.all([
     misbehave(gateway),
-    refuse(gateway),
+    refuse(gateway, prometheus),
     leave(leaving, events.closed.client_error, (socket) => socket.close(4999)),
     talkNonsense(leaving.slice(-events.malformed)),
     leave(leaving, events.closed.message_too_big, (socket) => socket.send('x'.repeat(20_000))),
@@ -165,7 +167,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   await publishSmall(publisher, half, messagesPerSecond);
   const isHeard = (): boolean =>
     listening.every(({ smallMessages }) => smallMessages >= events.messages.small);
-  await until('everything has been heard', isHeard, { timeoutMs: 60_000, everyMs: 50 });
+  await until('everything has been heard', isHeard, waiting);
   // So that the figures are seen at rest before the drain.
   await saysMetrics(gateway, `tidegauge_connection_active ${events.closed.drain}`);
   const toldOfOutage = clients.filter(({ gaps }) => gaps > 0).length;
@@ -174,10 +176,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   const instance = gateway.address;
   const ended = Object.values(events.closed).reduce((sum, count) => sum + count, 0);
   const closed = `sum(tidegauge_connection_closed_total{instance="${instance}"})`;
-  await until('Prometheus has seen the last close', () => hasValue(prometheus, closed, ended), {
-    timeoutMs: 30_000,
-    everyMs: 100,
-  });
+  await until('Prometheus has seen the last close', () => hasValue(prometheus, closed, ended), waiting);
   // The other one carries on.
   await publisher.publish(
     'public.tide.north',
@@ -286,19 +285,23 @@ async function misbehave({ url }: DrainableGateway): Promise<void> {
   }
 }
 
-async function refuse({ url }: DrainableGateway): Promise<void> {
+async function refuse({ url, address }: DrainableGateway, prometheus: Prometheus): Promise<void> {
   const port = Number(new URL(url).port);
-  const { forbidden_origin, unsupported_version } = events.refused;
-  const requests = [
-    ...Array.from({ length: forbidden_origin }, () => handshake(port, { origin: 'https://evil.example' })),
-    ...Array.from({ length: unsupported_version }, () => handshake(port, { 'sec-websocket-version': '12' })),
-  ];
-  for (const request of requests) {
+  const attempt = async (changes: Record<string, string>): Promise<void> => {
     const { socket, ended } = await connectRaw(url);
-    socket.write(request);
+    socket.write(handshake(port, changes));
     await ended;
     await wait(pauseMs);
-  }
+  };
+  const forbidden = { origin: 'https://evil.example' };
+  const unsupported = { 'sec-websocket-version': '12' };
+  await attempt(forbidden);
+  await attempt(unsupported);
+  // A histogram has no series before its first event, so of what comes between two scrapes no rise would be seen.
+  const seen = `count(tidegauge_handshake_duration_seconds_count{instance="${address}", error_type!=""})`;
+  await until('Prometheus has seen both', () => hasValue(prometheus, seen, 2), waiting);
+  for (let count = 1; count < events.refused.forbidden_origin; count += 1) await attempt(forbidden);
+  for (let count = 1; count < events.refused.unsupported_version; count += 1) await attempt(unsupported);
 }
 
 /** Subscribes to what is bulky and reads nothing of it. */
@@ -321,7 +324,7 @@ async function saysMetrics(gateway: DrainableGateway, what: string | RegExp): Pr
       const text = await scrapeText(gateway);
       return typeof what === 'string' ? text.includes(`\n${what}`) : what.test(text);
     },
-    { timeoutMs: 60_000, everyMs: 100 },
+    waiting,
   );
 }
 
