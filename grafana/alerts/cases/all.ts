@@ -5,7 +5,7 @@ import type { Case } from './case.ts';
 import { clientCases } from './clients.ts';
 import { fleetCases } from './fleet.ts';
 import { resourceCases } from './resources.ts';
-import { sloCases } from './slo.ts';
+import { longSloCases, sloCases } from './slo.ts';
 import { trustCases } from './trust.ts';
 
 export const alertCases: Readonly<Record<string, readonly Case[]>> = {
@@ -15,5 +15,6 @@ export const alertCases: Readonly<Record<string, readonly Case[]>> = {
   fleet: fleetCases,
   resources: resourceCases,
   slo: sloCases,
+  'slo-long': longSloCases,
   trust: trustCases,
 };

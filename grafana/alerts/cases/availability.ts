@@ -52,7 +52,7 @@ export const availabilityCases: readonly Case[] = [
     'TidegaugeDown',
     'it goes on for as long as the targets are there, also when what was recorded has been forgotten',
     [up('1x10 0x200'), limit('50000x10 stale')],
-    { '14m': [isDown], '2h': [isDown], '3h': [isDown] },
+    { '14m': [isDown], '90m': [isDown] },
   ),
   story(
     'TidegaugeDown',
@@ -62,8 +62,9 @@ export const availabilityCases: readonly Case[] = [
   ),
   story(
     'TidegaugeDown',
-    'one of two answers; the only instance is restarted',
+    'one of two answers; the only instance is restarted; another job fails that has no gateway in it',
     [
+      up('0x90', { ...gauge(5), job: 'other' }),
       up('1x90'),
       up('0x90', gauge(1)),
       limit('50000x90'),

@@ -40,7 +40,7 @@ export const clientCases: readonly Case[] = [
     'TidegaugeSlowConsumers',
     'with the policy to disconnect, two of a hundred a minute are cut',
     [active('1000x120'), cut('0x20 0+20x20 400x80'), congested('0x120')],
-    { '25m': [], '35m': [areSlow('28%')], '60m': [] },
+    { '25m': [], '28m': [areSlow('14%')], '35m': [areSlow('28%')], '60m': [] },
   ),
   story(
     'TidegaugeSlowConsumers',
@@ -103,7 +103,12 @@ export const clientCases: readonly Case[] = [
       refused('forbidden_origin', '0x20 0+50x20 1000x80'),
       refused('forbidden_origin', '0x20 0+50x20 1000x80', gauge(1)),
     ],
-    { '25m': [], '38m': [areRefused('forbidden_origin', '50%')], '60m': [] },
+    {
+      '28m': [],
+      '31m': [areRefused('forbidden_origin', '33.33%')],
+      '38m': [areRefused('forbidden_origin', '50%')],
+      '60m': [],
+    },
   ),
   story(
     'TidegaugeHandshakesRefused',

@@ -75,13 +75,15 @@ export const resourceCases: readonly Case[] = [
     'TidegaugeEventLoopLate',
     'it is late for a quarter of an hour',
     [limit(), loopDelay('0.002x20 0.25x15 0.002x60')],
-    { '25m': [], '33m': [isLate], '45m': [] },
+    { '25m': [], '28m': [isLate], '33m': [isLate], '45m': [] },
   ),
   story(
     'TidegaugeEventLoopLate',
-    'one turn is long, now and then; another program is late',
+    'one turn is long, now and then; it is slow as a rule, and not late; another program is late',
     [
       limit(),
+      limit(gauge(2)),
+      loopDelay('0.08x90', gauge(2)),
       loopDelay('0.002x20 0.9 0.002x9 0.9 0.002x60'),
       loopDelay('2x90', { ...gauge(1), job: 'other' }),
     ],
