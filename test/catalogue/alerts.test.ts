@@ -11,7 +11,7 @@ import { formatPromql } from '../../grafana/alerts/format-promql.ts';
 import { recordedNames } from '../../grafana/alerts/recorded.ts';
 import { instanceLabels, scopeLabels } from '../../grafana/alerts/rule.ts';
 import { allAlerts, type RuleText, ruleFiles } from '../../grafana/alerts/rules.ts';
-import { burnPolicies, burnRateOf } from '../../grafana/alerts/slo.ts';
+import { burnPolicies, burnRateOf, deliveryLatencyBoundary, slos } from '../../grafana/alerts/slo.ts';
 import { dashboards } from '../../grafana/dashboards.ts';
 import { settingDeclarations } from '../../src/config.ts';
 import { instruments } from '../../src/telemetry/catalogue.ts';
@@ -235,5 +235,32 @@ describe('the runbook', () => {
     const panels = [...prose.matchAll(/_([^_]+)_/g)].map(([, title]) => title!);
     assert.ok(panels.length > sections.size);
     for (const title of panels) assert.ok(titles.includes(title), `there is no panel ${title}`);
+  });
+});
+
+describe('the page about the alerts', () => {
+  const text = readFileSync(join(root, 'grafana/alerts/README.md'), 'utf8');
+
+  test('has the promises and the burn rates as they are', () => {
+    for (const [name, { objective }] of Object.entries(slos)) {
+      assert.match(
+        text,
+        new RegExp(`^\\| \`${name}\` \\| ${Number((objective * 100).toFixed(3))} % \\|`, 'm'),
+      );
+    }
+    assert.ok(text.includes(`within ${deliveryLatencyBoundary * 1000} ms`));
+    for (const policy of burnPolicies) {
+      const rate = burnRateOf(policy);
+      const times = rate === 1 ? 'too fast' : `${rate} times too fast`;
+      const row = text.split('\n').find((line) => line.startsWith(`| ${times} |`)) ?? '';
+      assert.ok(row.includes(policy.severity) && row.includes(`${policy.budgetShare * 100} %`), row);
+    }
+  });
+
+  test('replaces every link by the texts that it says', () => {
+    const rulesText = readFileSync(join(root, 'grafana/alerts/tidegauge-alerts.yaml'), 'utf8');
+    const replaced = [...text.matchAll(/s\|([^|]+)\|/g)].map(([, from]) => from!);
+    assert.equal(replaced.length, 2);
+    for (const from of replaced) assert.equal(rulesText.split(from).length - 1, alertRules.length, from);
   });
 });
