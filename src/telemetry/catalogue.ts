@@ -31,7 +31,7 @@ const byScope = {
 export type Scope = keyof typeof byScope;
 export const scopes = Object.keys(byScope) as Scope[];
 
-type Catalogue = typeof gatewayInstruments &
+export type Catalogue = typeof gatewayInstruments &
   typeof busInstruments &
   typeof httpInstruments &
   typeof processInstruments &

@@ -2,15 +2,18 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { generatedFiles as generatedForGrafana } from '../../grafana/generate.ts';
 import { generatedFiles } from '../../otel/generate.ts';
 import { generatedPages } from '../../src/generate.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-for (const [page, render] of Object.entries(generatedPages)) {
-  test(`src/${page} is what \`npm run generate\` would write`, () => {
-    assert.equal(readFileSync(join(root, 'src', page), 'utf8'), render());
-  });
+for (const [folder, rendered] of Object.entries({ src: generatedPages, grafana: generatedForGrafana })) {
+  for (const [path, render] of Object.entries(rendered)) {
+    test(`${folder}/${path} is what \`npm run generate\` would write`, () => {
+      assert.equal(readFileSync(join(root, folder, path), 'utf8'), render());
+    });
+  }
 }
 
 for (const [path, text] of Object.entries(generatedFiles())) {

@@ -21,8 +21,8 @@ export type ScrapeProtocol =
 
 export type ScrapeTarget = {
   job: string;
-  /** `127.0.0.1:3002` */
-  address: string;
+  /** `127.0.0.1:3002`, or those of several instances. */
+  address: string | readonly string[];
   /** Default `/metrics`. */
   path?: string;
   /** Default: those of the whole server. */
@@ -46,6 +46,9 @@ export type PrometheusOptions = {
 /** One element of an instant vector. */
 export type PrometheusSample = { labels: Record<string, string>; value: number };
 
+/** One element of a range vector: Unix seconds and values, without the points that are not there. */
+export type PrometheusLine = { labels: Record<string, string>; points: [seconds: number, value: number][] };
+
 export type PrometheusTarget = {
   job: string;
   health: 'up' | 'down' | 'unknown';
@@ -57,8 +60,15 @@ export type PrometheusTarget = {
 export type Prometheus = {
   readonly url: string;
   readonly otlpMetricsUrl: string;
-  /** An instant query: of a vector its elements, of a scalar one element without labels. */
-  query(promql: string): Promise<PrometheusSample[]>;
+  /** An instant query, now or at a time: of a vector its elements, of a scalar one element without labels. */
+  query(promql: string, atSeconds?: number): Promise<PrometheusSample[]>;
+  /** What a graph shows; Unix seconds. */
+  queryRange(
+    promql: string,
+    range: { startSeconds: number; endSeconds: number; stepSeconds: number },
+  ): Promise<PrometheusLine[]>;
+  /** The values of a label on the series that match, sorted. */
+  labelValues(label: string, match: string): Promise<string[]>;
   /** The label sets of all series that match, name included; by default all there are. */
   series(match?: string): Promise<Record<string, string>[]>;
   targets(): Promise<PrometheusTarget[]>;
@@ -111,9 +121,23 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
   return {
     url,
     otlpMetricsUrl: `${url}/api/v1/otlp/v1/metrics`,
-    async query(promql) {
-      return samplesOf(await ask<QueryData>(url, 'query', { query: promql }));
+    async query(promql, atSeconds) {
+      const time = atSeconds === undefined ? {} : { time: String(atSeconds) };
+      return samplesOf(await ask<QueryData>(url, 'query', { query: promql, ...time }));
     },
+    async queryRange(promql, { startSeconds, endSeconds, stepSeconds }) {
+      const { result } = await ask<RangeData>(url, 'query_range', {
+        query: promql,
+        start: String(startSeconds),
+        end: String(endSeconds),
+        step: String(stepSeconds),
+      });
+      return result.map(({ metric, values = [] }) => ({
+        labels: metric,
+        points: values.map((value) => [value[0], parseValue(value)]),
+      }));
+    },
+    labelValues: (label, match) => ask<string[]>(url, `label/${label}/values`, { 'match[]': match }),
     series: (match = '{__name__=~".+"}') =>
       ask<Record<string, string>[]>(url, 'series', { 'match[]': match }),
     targets,
@@ -143,6 +167,7 @@ type RawTarget = {
 };
 /** A time in seconds and the value as text, since JSON has no infinities. */
 type RawValue = [number, string];
+type RangeData = { result: { metric: Record<string, string>; values?: RawValue[] }[] };
 type QueryData =
   | { resultType: 'vector'; result: { metric: Record<string, string>; value?: RawValue }[] }
   | { resultType: 'scalar'; result: RawValue }
@@ -160,7 +185,7 @@ function renderConfig(options: PrometheusOptions): Record<string, unknown> {
       job_name: target.job,
       metrics_path: target.path ?? '/metrics',
       ...(target.scrapeProtocols && { scrape_protocols: target.scrapeProtocols }),
-      static_configs: [{ targets: [target.address] }],
+      static_configs: [{ targets: [target.address].flat() }],
     })),
     ...extraConfig,
   };

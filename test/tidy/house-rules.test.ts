@@ -107,6 +107,33 @@ describe('what is copied away stands on its own', () => {
   });
 });
 
+test('what is generated for Grafana knows the catalogue, and closed sets for their types', () => {
+  const strays = files
+    .filter((file) => /^grafana\/.*\.ts$/.test(file))
+    .flatMap((file) => importsOf(file).map((one) => ({ file, ...one })))
+    .filter(({ from }) => !/^(?:grafana\/|node:)/.test(from))
+    .filter(({ from }) => !/^src\/telemetry\/(?:catalogue|catalogue\/\w+|metric-names)\.ts$/.test(from))
+    .filter(({ from, isTypeOnly }) => !(isTypeOnly && /^src\/gateway\/(?:admission|ledger)\.ts$/.test(from)))
+    .map(({ file, from }) => `${file} -> ${from}`);
+  assert.deepEqual(strays, []);
+});
+
+test('no file of what is generated for Grafana is dead', () => {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const { from } of importsOf(file)) if (from.startsWith('grafana/')) visit(from);
+  };
+  visit('grafana/generate.ts');
+  // Only tests ask what is left out of the panels.
+  reached.add('grafana/uncharted.ts');
+  assert.deepEqual(
+    files.filter((file) => /^grafana\/.*\.ts$/.test(file) && !reached.has(file)),
+    [],
+  );
+});
+
 test('the environment is read by the process edge only', () => {
   assert.deepEqual(
     sources.filter((file) => /process\.env\b/.test(read(file))),
