@@ -97,6 +97,7 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
   undo.push(() => nats.stop());
   const group = createControlGroup(`tidegauge-recorded-${process.pid}`, {
     memoryLimitBytes: groupMemoryBytes,
+    hasHalfACore: true,
   });
   if (typeof group !== 'string') undo.push(() => group.remove());
   const env = {
