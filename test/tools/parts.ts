@@ -7,7 +7,15 @@
 
 import { createHash } from 'node:crypto';
 
-export const partNames = ['nats-server', 'prometheus', 'promtool', 'otelcol', 'chromium'] as const;
+export const partNames = [
+  'nats-server',
+  'prometheus',
+  'promtool',
+  'otelcol',
+  'helm',
+  'helm3',
+  'chromium',
+] as const;
 export type PartName = (typeof partNames)[number];
 
 /** A Go module with its exact version. */
@@ -63,6 +71,17 @@ const prometheusVersion = '3.16.0';
 /** Without symbol tables the programs are a quarter smaller and link faster. */
 const stripped = '-s -w';
 const prometheusFlags = `${stripped} -X github.com/prometheus/common/version.Version=${prometheusVersion}`;
+
+/** What a Helm that was not built by its own Makefile would not know: its version, and the Kubernetes it renders for. */
+const helm4Flags = `${stripped} -X helm.sh/helm/v4/internal/version.version=v4.3.1`;
+const helm3Flags = [
+  stripped,
+  '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
+  ...['pkg/lint/rules', 'pkg/chartutil'].flatMap((folder) => [
+    `-X helm.sh/helm/v3/${folder}.k8sVersionMajor=1`,
+    `-X helm.sh/helm/v3/${folder}.k8sVersionMinor=37`,
+  ]),
+].join(' ');
 
 export const parts: Record<PartName, Part> = {
   'nats-server': {
@@ -132,6 +151,30 @@ export const parts: Record<PartName, Part> = {
       ],
     },
     expectedSeconds: 360,
+  },
+  helm: {
+    version: '4.3.1',
+    purpose: 'lints, renders and installs the chart',
+    recipe: {
+      kind: 'go',
+      module: 'helm.sh/helm/v4',
+      version: 'v4.3.1',
+      package: 'helm.sh/helm/v4/cmd/helm',
+      ldflags: helm4Flags,
+    },
+    expectedSeconds: 150,
+  },
+  helm3: {
+    version: '3.22.0',
+    purpose: 'the Helm that many still have',
+    recipe: {
+      kind: 'go',
+      module: 'helm.sh/helm/v3',
+      version: 'v3.22.0',
+      package: 'helm.sh/helm/v3/cmd/helm',
+      ldflags: helm3Flags,
+    },
+    expectedSeconds: 90,
   },
   chromium: {
     version: 'of the system',
