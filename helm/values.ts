@@ -45,6 +45,7 @@ function group(doc: string, members: Values, open?: string): Group {
 const text = (preset: string, doc: string): Leaf => value(preset, string, doc);
 const flag = (preset: boolean, doc: string): Leaf => value(preset, boolean, doc);
 const computed = (schema: Schema, doc: string): Leaf => value(null, orNull(schema), doc);
+const natsObject = anyObject("of the NATS chart's own");
 const annotations = (of: string): Leaf => value({}, map(), `Annotations of the ${of}.`);
 const labels = (of: string): Leaf => value({}, map(), `Further labels of the ${of}.`);
 const additionalLabels = (of: string, example: string): Leaf =>
@@ -209,8 +210,11 @@ export const values: Values = {
   }),
   podDisruptionBudget: group('How many pods a node drain may take at once.', {
     enabled: flag(true, 'Whether there is a budget.'),
-    maxUnavailable: value(1, orNull(intOrPercent), 'Pods that may be missing. null, with `minAvailable`.'),
-    minAvailable: computed(intOrPercent, 'Pods that must stay; instead of `maxUnavailable`.'),
+    maxUnavailable: value(1, intOrPercent, 'Pods that may be missing.'),
+    minAvailable: computed(
+      intOrPercent,
+      'Pods that must stay; where it is given, in place of `maxUnavailable`.',
+    ),
   }),
   autoscaling: group('A HorizontalPodAutoscaler on connections and saturation.', {
     enabled: flag(
@@ -328,8 +332,12 @@ export const values: Values = {
     'The NATS chart as a subchart: a server beside the gateway, to try it or for a small cluster.',
     {
       enabled: flag(false, 'Whether it is installed; then NATS_URL is set to it.'),
-      reloader: group('', { enabled: flag(false, 'A side car that needs a shared process namespace.') }),
-      natsBox: group('', { enabled: flag(false, 'A pod with a shell for the NATS command line.') }),
+      reloader: value(
+        { enabled: false },
+        natsObject,
+        'A side car that would need a process namespace shared with the server.',
+      ),
+      natsBox: value({ enabled: false }, natsObject, 'A pod with a shell and the command line of NATS.'),
       podTemplate: value(
         {
           configChecksumAnnotation: true,
@@ -346,7 +354,7 @@ export const values: Values = {
             },
           },
         },
-        anyObject("of the NATS chart's own"),
+        natsObject,
         'Of its pods: as `restricted` asks.',
       ),
       container: value(
@@ -359,7 +367,7 @@ export const values: Values = {
             },
           },
         },
-        anyObject("of the NATS chart's own"),
+        natsObject,
         'Of its container, likewise.',
       ),
     },

@@ -103,10 +103,6 @@ what to do about it.
 {{- if and (has (toString .Values.rollout.maxSurge) (list "0" "0%")) (has (toString .Values.rollout.maxUnavailable) (list "0" "0%")) }}
 {{- $faults = append $faults "rollout.maxSurge and rollout.maxUnavailable are both 0: no pod could ever be replaced" }}
 {{- end }}
-{{- $budget := .Values.podDisruptionBudget }}
-{{- if and $budget.enabled (eq (kindIs "invalid" $budget.maxUnavailable) (kindIs "invalid" $budget.minAvailable)) }}
-{{- $faults = append $faults "podDisruptionBudget takes one of maxUnavailable and minAvailable; the other is null" }}
-{{- end }}
 
 {{- /* Scaling and scraping. */}}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
