@@ -388,6 +388,20 @@ const table = {
       doc: 'How client addresses are shown in reports: full, masked to /24 or /48 without the port, or not at all.',
     }),
   },
+  drainDelayMs: {
+    env: 'TIDEGAUGE_DRAIN_DELAY',
+    ...duration('0', '1h', {
+      default: '0s',
+      doc: 'How long the gateway goes on taking clients after it was told to leave and has said that it is not ready: the time that load balancers need to notice. In Kubernetes, this or a preStop sleep.',
+    }),
+  },
+  drainWindowMs: {
+    env: 'TIDEGAUGE_DRAIN_WINDOW',
+    ...duration('0', '1h', {
+      default: '10s',
+      doc: 'The time over which the closes are spread when the gateway leaves, so that its clients do not all reconnect at once. Closes are 100 ms apart at most, so fewer clients than fill the window take less: 20 take two seconds.',
+    }),
+  },
   logLevel: {
     env: 'TIDEGAUGE_LOG_LEVEL',
     ...choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {

@@ -85,7 +85,7 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
     console.error((error as Error).message);
     process.exit(EXIT_BAD_SETTINGS);
   }
-  leaveOnSignals(service, telemetry, log);
+  leaveWhenTold(service, telemetry, log);
   let addresses: Addresses;
   try {
     addresses = await service.start();
@@ -109,19 +109,14 @@ function invitation({ clientUrl, adminUrl }: Addresses, settings: Settings): str
 `;
 }
 
-/** The first signal drains; a second one hurries what is left. */
-function leaveOnSignals(service: Service, telemetry: Telemetry, log: Log): void {
+/** The first signal drains, as POST /drain does; a second one hurries what is left. */
+function leaveWhenTold(service: Service, telemetry: Telemetry, log: Log): void {
   const hurried = Promise.withResolvers<void>();
   let signals = 0;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    signals += 1;
-    if (signals > 1) {
-      log.warn({ signal }, 'hurrying');
-      hurried.resolve();
-      void service.hurry();
-      return;
-    }
-    log.info({ signal }, 'leaving');
+  let isLeaving = false;
+  const begin = (): void => {
+    if (isLeaving) return;
+    isLeaving = true;
     leave(service, telemetry, hurried.promise, () => signals > 1).then(
       () => {
         log.info({}, 'gone');
@@ -133,6 +128,22 @@ function leaveOnSignals(service: Service, telemetry: Telemetry, log: Log): void 
       },
     );
   };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals > 1) {
+      log.warn({ signal }, 'hurrying');
+      hurried.resolve();
+      void service.hurry();
+      return;
+    }
+    log.info({ signal }, 'leaving');
+    begin();
+  };
+  // A signal after that is the first: an orchestrator sends it to whoever has been drained, and means no hurry.
+  void service.drainRequested.then(() => {
+    log.info({}, 'leaving, for POST /drain');
+    begin();
+  });
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
 }

@@ -48,6 +48,11 @@ export type Addresses = { clientUrl: string; adminUrl: string };
 const FLUSH_SLICE_MS = 8;
 /** How often the bus is asked for its round trip. */
 const ROUND_TRIP_INTERVAL_MS = 15_000;
+/** While draining, the log says how far it is: this often, or ten times where that takes longer. */
+const PROGRESS_INTERVAL_MS = 1_000;
+/** At the end of a drain: for the bus to take what was published, and for HTTP callers to get their answers. */
+const BUS_DRAIN_MS = 2_000;
+const LAST_ANSWERS_MS = 500;
 
 export class Service {
   readonly bus: Bus;
@@ -64,6 +69,8 @@ export class Service {
   readonly #readiness: { everConnected: boolean; busAwaySinceMs: number | undefined };
   #busGaps = 0;
   #roundTripTimer: NodeJS.Timeout | undefined;
+  #drained: Promise<void> | undefined;
+  readonly #drainRequested: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor({ settings, telemetry, log, platformFiles }: ServiceOptions) {
     this.#settings = settings;
@@ -118,6 +125,10 @@ export class Service {
         nonce: () => randomBytes(9).toString('base64url'),
         soon: setImmediate,
         later: setTimeout,
+        every: (run, ms) => {
+          const timer = setInterval(run, ms);
+          return () => clearInterval(timer);
+        },
         channelWanted: (pattern) => this.#interest.want(pattern),
         channelUnwanted: (pattern) => this.#interest.unwant(pattern),
       },
@@ -212,6 +223,7 @@ export class Service {
       graceMs: this.#settings.readyBusGraceMs,
       nowMs: nowMs(),
       ...this.gateway.admission,
+      isDraining: this.gateway.drain.isDraining,
     };
   }
 
@@ -231,25 +243,54 @@ export class Service {
       readiness: () => reasonsNotReady(this.#readinessFacts()),
       busState: () => this.bus.state,
       publish: (subject, payload, options) => this.bus.publish(subject, payload, options),
+      drain: () => {
+        this.#drainRequested.resolve();
+        void this.drain();
+        return { connections: this.gateway.connections.size };
+      },
       isCorsOrigin: (origin) => isCorsOrigin(origin, undefined),
       isLoopback: isLoopbackName,
     };
   }
 
-  /**
-   * Leaves the clients: not ready, upgrades refused, close frames to all, then the bus. Reports and probes go
-   * on, so that the last figures can be read. Resolves when the last connection has ended.
-   */
-  async drain(): Promise<void> {
-    this.#log.info({ connections: this.gateway.connections.size }, 'draining');
-    this.gateway.hub.flush();
-    await this.gateway.drain.run();
-    await this.bus.drain();
-    const { deliveries, closed } = this.gateway.figures(notReady(this.#readinessFacts()));
-    this.#log.info({ deliveries, closed }, 'drained');
+  /** Resolves when an HTTP caller has asked for a drain, which has begun then. */
+  get drainRequested(): Promise<void> {
+    return this.#drainRequested.promise;
   }
 
-  /** Ends what a drain still waits for. */
+  /**
+   * Leaves the clients as gateway/drain.ts describes, then the bus. Reports and probes go on, so that the last
+   * figures can be read. Resolves when everything has been counted that will be.
+   */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
+    const { drain, connections } = this.gateway;
+    const { drainDelayMs: delayMs, drainWindowMs: windowMs } = this.#settings;
+    const beganMs = nowMs();
+    this.#log.info({ connections: connections.size, delayMs, windowMs }, 'draining');
+    const progress = setInterval(
+      () => this.#log.info({ phase: drain.phase, remaining: drain.remaining }, 'still draining'),
+      Math.max(PROGRESS_INTERVAL_MS, (delayMs + windowMs) / 10),
+    );
+    drain.begin();
+    await drain.done;
+    clearInterval(progress);
+    await this.#drainBus();
+    const { deliveries, closed } = this.gateway.figures(notReady(this.#readinessFacts()));
+    this.#log.info({ seconds: (nowMs() - beganMs) / 1000, deliveries, closed }, 'drained');
+  }
+
+  async #drainBus(): Promise<void> {
+    const timer = setTimeout(() => void this.bus.close(), BUS_DRAIN_MS);
+    await this.bus.drain();
+    clearTimeout(timer);
+  }
+
+  /** Ends soon what a drain still waits for. */
   async hurry(): Promise<void> {
     this.gateway.drain.hurry();
     await this.bus.close();
@@ -258,10 +299,10 @@ export class Service {
   /** Stops everything and leaves no handle behind. Figures can still be collected, and stay as they are. */
   async close(): Promise<void> {
     clearInterval(this.#roundTripTimer);
-    const drained = this.gateway.drain.run();
-    await this.hurry();
+    this.gateway.drain.terminate();
+    await this.bus.close();
     // The last connections are counted a moment after their sockets have closed.
-    await drained;
+    await this.gateway.drain.done;
     this.gateway.stop();
     await Promise.all(this.#http.servers.map(closeServer));
     this.#platform.stop();
@@ -290,9 +331,12 @@ function urlOf({ address, port, family }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+/** Idle connections end at once; those that wait for an answer when they have it, or after a moment without. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const sweep = setInterval(() => server.closeIdleConnections(), LAST_ANSWERS_MS / 20);
+  const limit = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(limit);
 }

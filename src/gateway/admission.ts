@@ -35,7 +35,7 @@ export type UpgradeRequest = {
   headers: IncomingHttpHeaders;
 };
 
-export type AdmissionState = { isDraining: boolean; active: number; limit: number };
+export type AdmissionState = { isRefusing: boolean; active: number; limit: number };
 
 /** A nonce of 16 bytes in base64 (RFC 6455 section 4.1). */
 const keyPattern = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
@@ -53,7 +53,7 @@ export function rejectionOf(
   if (!keyPattern.test(headers['sec-websocket-key'] ?? '')) return 'bad_request';
   if (headers.origin !== undefined && !isAllowedOrigin(headers.origin, headers.host))
     return 'forbidden_origin';
-  if (state.isDraining) return 'draining';
+  if (state.isRefusing) return 'draining';
   if (state.active >= state.limit) return 'capacity';
   return undefined;
 }

@@ -16,7 +16,7 @@ import {
 import type { CloseReason } from './close-codes.ts';
 import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
 import { Connections } from './connections.ts';
-import { Drain } from './drain.ts';
+import { Drain, type DrainSettings, type DrainSurroundings } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Hub, type HubSettings } from './hub.ts';
@@ -24,10 +24,18 @@ import { Ledger } from './ledger.ts';
 import { Listener, type PeerEvents } from './listener.ts';
 import type { GatewayRecorder } from './recorder.ts';
 import type { Wire } from './send-queue.ts';
-import { receive, type SessionRules, type SessionSurroundings, sayGap, welcome } from './session.ts';
+import {
+  receive,
+  type SessionRules,
+  type SessionSurroundings,
+  sayGap,
+  sayReconnect,
+  welcome,
+} from './session.ts';
 
 export type GatewaySettings = SessionRules &
-  HubSettings & {
+  HubSettings &
+  DrainSettings & {
     host: string;
     origins: readonly string[] | undefined;
     messageSizeMax: number;
@@ -52,6 +60,7 @@ export type GatewaySurroundings = {
   nonce(): string;
   soon(run: () => void): void;
   later(run: () => void, ms: number): void;
+  every: DrainSurroundings['every'];
   channelWanted(pattern: string): void;
   channelUnwanted(pattern: string): void;
 };
@@ -63,7 +72,7 @@ export class Gateway {
   readonly hub: Hub;
   readonly ledger: Ledger = new Ledger();
   readonly connections: Connections = new Connections();
-  readonly drain: Drain = new Drain(this.connections);
+  readonly drain: Drain;
   readonly #settings: GatewaySettings;
   readonly #around: GatewaySurroundings;
   readonly #session: SessionSurroundings;
@@ -87,6 +96,10 @@ export class Gateway {
       nonce: around.nonce,
       startedMs: around.nowMs(),
     };
+    this.drain = new Drain(this.connections, settings, {
+      ...around,
+      sayReconnect: (connection, afterMs) => sayReconnect(connection, afterMs, around),
+    });
     this.#heartbeat = new Heartbeat(this.connections, this.ledger, settings, around.nowMs());
     this.#listener = new Listener(
       {
@@ -122,7 +135,7 @@ export class Gateway {
 
   get admission(): AdmissionState {
     return {
-      isDraining: this.drain.isDraining,
+      isRefusing: this.drain.isRefusing,
       active: this.connections.size,
       limit: this.#settings.connectionLimit,
     };

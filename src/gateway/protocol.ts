@@ -38,6 +38,7 @@ export type ServerMessage =
   | { type: 'subscribed'; channels: readonly string[] }
   | { type: 'unsubscribed'; channels: readonly string[] }
   | { type: 'gap'; reason: GapReason; dropped: number | null }
+  | { type: 'reconnect'; afterMs: number }
   | { type: 'error'; code: MessageError; message: string };
 
 export type ParsedMessage = { message: ClientMessage } | { error: MessageError; explanation: string };

@@ -178,6 +178,19 @@ export function sayGap(
   if (connection.say(frame, around.nowMs())) around.ledger.gaps[reason] += 1;
 }
 
-function say(connection: Connection, around: SessionSurroundings, message: ServerMessage): void {
+/** Tells the client that it will be closed, and in how many milliseconds it should reconnect. */
+export function sayReconnect(
+  connection: Connection,
+  afterMs: number,
+  around: Pick<SessionSurroundings, 'nowMs'>,
+): void {
+  say(connection, around, { type: 'reconnect', afterMs });
+}
+
+function say(
+  connection: Connection,
+  around: Pick<SessionSurroundings, 'nowMs'>,
+  message: ServerMessage,
+): void {
   connection.say(encodeTextFrame(encodeServerMessage(message)), around.nowMs());
 }

@@ -10,6 +10,7 @@ import Koa, { type Context, type Middleware } from 'koa';
 import { consoleRoutes } from './console.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 import type { HttpDependencies } from './dependencies.ts';
+import { drainRoute } from './drain.ts';
 import { errorDocument, HttpError } from './errors.ts';
 import { guard } from './guard.ts';
 import { metricsRoute } from './metrics.ts';
@@ -57,6 +58,7 @@ function routesOf(dependencies: HttpDependencies, role: AppRole): Route[] {
     ...(role === 'all' && publicReports ? openReports : reports),
     metricsRoute(dependencies),
     publishRoute(dependencies),
+    drainRoute(dependencies),
     ...consoleRoutes(),
   ];
 }

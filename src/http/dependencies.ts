@@ -59,6 +59,8 @@ export type HttpDependencies = {
   busState(): BusState;
   /** @throws BusUnavailableError when the broker is away, RangeError when it takes no message so large. */
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
+  /** Begins to leave, or goes on leaving; answers with how many connections there are. */
+  drain(): { connections: number };
   /** Whether pages of an origin may read what is served here. */
   isCorsOrigin(origin: string): boolean;
   /** Whether a host name or an IP address is this machine's loopback. */

@@ -1,11 +1,14 @@
 /**
  * A test of the tests: each of these bugs is put into a copy of the gateway, one at a time, and the gateway's
  * own unit tests must notice it. A bug that passes means that a figure could be wrong and nobody would know.
+ *
+ * The model is left out. Its random runs find most of these bugs, but not in every run; a promise that only they
+ * keep is kept by luck. So each bug has a direct example that shows it, every time.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createTempFolder } from '../support/child.ts';
@@ -199,6 +202,84 @@ const bugs: SeededBug[] = [
     from: "connection.close('ping_timeout');",
     to: '',
   },
+  {
+    what: 'a drain refuses while others still send clients here',
+    file: 'drain.ts',
+    from: "return this.#phase === 'closing' || this.#phase === 'ending';",
+    to: "return this.#phase !== 'serving';",
+  },
+  {
+    what: 'a drain does not wait for its delay when everybody has left',
+    file: 'drain.ts',
+    from: 'if (!this.isRefusing || this.#connections.size > 0) return;',
+    to: 'if (!this.isDraining || this.#connections.size > 0) return;',
+  },
+  {
+    what: 'a drain closes all at once',
+    file: 'drain.ts',
+    from: 'now >= this.#closeAtMs(this.#closed)',
+    to: 'true',
+  },
+  {
+    what: 'a few clients keep the gateway for the whole window',
+    file: 'drain.ts',
+    from: 'Math.min(this.#settings.drainWindowMs, this.#order.length * SPACING_MAX_MS)',
+    to: 'this.#settings.drainWindowMs',
+  },
+  {
+    what: 'clients are closed in the order of their arrival',
+    file: 'drain.ts',
+    from: 'const chosen = Math.floor(random() * left);',
+    to: 'const chosen = left - 1;',
+  },
+  {
+    what: 'somebody is left out of the random order',
+    file: 'drain.ts',
+    from: 'order[left - 1] = order[chosen]!;',
+    to: '',
+  },
+  {
+    what: 'the hint is measured from the beginning of the closes',
+    file: 'drain.ts',
+    from: 'this.#closeAtMs(this.#hinted) - now)',
+    to: 'this.#closeAtMs(this.#hinted) - this.#closingFromMs)',
+  },
+  {
+    what: 'a congested client is told a time that has passed when it reads it',
+    file: 'drain.ts',
+    from: "if (connection.state !== 'open') return;",
+    to: '',
+  },
+  {
+    what: 'a drain holds up everybody else',
+    file: 'drain.ts',
+    from: 'const untilMs = startedMs + SLICE_MS;',
+    to: 'const untilMs = Number.POSITIVE_INFINITY;',
+  },
+  {
+    what: 'a peer that does not answer is waited for without end',
+    file: 'drain.ts',
+    from: 'if (this.#ticksLeft > 0) return;',
+    to: 'return;',
+  },
+  {
+    what: 'a drain does not notice that the last one has gone',
+    file: 'gateway.ts',
+    from: 'this.drain.connectionEnded();',
+    to: '',
+  },
+  {
+    what: "a drain's timer goes on for ever",
+    file: 'drain.ts',
+    from: 'this.#stopTicking?.();',
+    to: '',
+  },
+  {
+    what: 'a second signal does not hurry the delay',
+    file: 'drain.ts',
+    from: '(this.#isHurried || nowMs >= this.#closingFromMs)',
+    to: 'nowMs >= this.#closingFromMs',
+  },
 ];
 
 describe('seeded bugs', { concurrency: 2 }, () => {
@@ -210,6 +291,7 @@ describe('seeded bugs', { concurrency: 2 }, () => {
       for (const part of ['src', 'test/unit/gateway', 'test/support', 'package.json']) {
         cpSync(join(root, part), join(folder.path, part), { recursive: true });
       }
+      rmSync(join(folder.path, 'test/unit/gateway/model.test.ts'));
       symlinkSync(join(root, 'node_modules'), join(folder.path, 'node_modules'));
       if (bug !== undefined) {
         const file = join(folder.path, 'src/gateway', bug.file);

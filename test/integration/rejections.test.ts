@@ -30,7 +30,7 @@ const produce: Record<RejectionReason, (service: TestService) => Promise<Answer 
     return upgrade(service, {});
   },
   draining: async (service) => {
-    void service.service.gateway.drain.run();
+    service.service.gateway.drain.begin();
     return upgrade(service, {});
   },
   aborted: async (service) => {

@@ -10,7 +10,7 @@ test('a drain remains the cause when the last delivery does not fit', () => {
   gateway.hub.publish('public.a', Buffer.alloc(2_000, 'x'));
   turn();
   gateway.hub.publish('public.a', Buffer.alloc(200, 'y'));
-  void gateway.drain.run();
+  gateway.drain.begin();
   assert.equal(client.closeCode, 1012);
   client.end(1006);
   assert.equal(figures().closed.drain, 1);

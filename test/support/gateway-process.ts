@@ -36,7 +36,7 @@ export async function startGateway(
   args: string[] = [],
   nodeArgs: string[] = [],
 ): Promise<GatewayProcess> {
-  const child = await spawnGateway({ PORT: '0', ...env }, args, nodeArgs);
+  const child = await spawnGateway({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env }, args, nodeArgs);
   const lines = (): LogLine[] =>
     child
       .log()

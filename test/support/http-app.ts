@@ -76,6 +76,7 @@ export async function startHttpApp(
       if (bus.isLeaving) throw new BusUnavailableError('away');
       published.push({ subject, text: Buffer.from(payload).toString(), messageId: options?.messageId });
     },
+    drain: () => ({ connections: 3 }),
     isCorsOrigin: (origin) => isCorsOrigin(origin, undefined),
     isLoopback: isLoopbackName,
     ...given.dependencies,

@@ -14,6 +14,8 @@ export type TestGateway = {
   clock: { nowMs: number; pass(ms: number): void };
   /** Milliseconds of the pauses that were asked for. */
   pauses: number[];
+  /** What runs again and again until it is stopped: a drain's ticks. */
+  timers: Set<() => void>;
   /** Ends this turn of the event loop, and a pause. */
   turn(): void;
   /** Nothing is to be run at the end of this turn. */
@@ -22,7 +24,10 @@ export type TestGateway = {
   figures(): GatewayFigures;
 };
 
-export function createTestGateway(overrides: Partial<GatewaySettings> = {}): TestGateway {
+export function createTestGateway(
+  overrides: Partial<GatewaySettings> = {},
+  random: () => number = () => 0.5,
+): TestGateway {
   const clock = {
     nowMs: 1_000,
     pass: (ms: number): void => {
@@ -47,6 +52,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
   const wanted = new Set<string>();
   const soon: (() => void)[] = [];
   const pauses: number[] = [];
+  const timers = new Set<() => void>();
   let nonces = 0;
   const gateway = new Gateway(
     {
@@ -71,13 +77,15 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       pendingMax: 2 ** 20,
       fanoutLagMaxMs: 1_000,
       connectionLimit: 1_000,
+      drainDelayMs: 0,
+      drainWindowMs: 0,
       ...overrides,
     },
     {
       recorder,
       nowMs: () => clock.nowMs,
       unixMs: () => 1_700_000_000_000 + clock.nowMs,
-      random: () => 0.5,
+      random,
       nonce: () => {
         nonces += 1;
         return String(nonces);
@@ -86,6 +94,10 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
       later: (run, ms) => {
         pauses.push(ms);
         soon.push(run);
+      },
+      every: (run) => {
+        timers.add(run);
+        return () => void timers.delete(run);
       },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
@@ -96,6 +108,7 @@ export function createTestGateway(overrides: Partial<GatewaySettings> = {}): Tes
     recorded,
     wanted,
     pauses,
+    timers,
     clock,
     turn: () => {
       for (const run of soon.splice(0)) run();

@@ -24,7 +24,7 @@ export async function startTestService(
   env: Record<string, string> = {},
   options: Pick<ServiceOptions, 'platformFiles'> = {},
 ): Promise<TestService> {
-  const { settings, faults } = parseSettings({ PORT: '0', ...env });
+  const { settings, faults } = parseSettings({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env });
   if (settings === undefined) throw new Error(faults?.join('\n'));
   const lines: TestService['log'] = [];
   const log = Object.fromEntries(

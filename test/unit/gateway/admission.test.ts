@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connectionLimit, createOriginRule, rejectionOf } from '../../../src/gateway/admission.ts';
 
-const free = { isDraining: false, active: 0, limit: 10 };
+const free = { isRefusing: false, active: 0, limit: 10 };
 const headers = {
   host: 'gateway.example',
   'sec-websocket-version': '13',
@@ -33,7 +33,7 @@ test('each fault has its reason', () => {
     reasonOf({ headers: { ...headers, origin: 'https://evil.example' } }, free, () => false),
     'forbidden_origin',
   );
-  assert.equal(reasonOf({}, { ...free, isDraining: true }), 'draining');
+  assert.equal(reasonOf({}, { ...free, isRefusing: true }), 'draining');
   assert.equal(reasonOf({}, { ...free, active: 10 }), 'capacity');
 });
 

@@ -25,6 +25,28 @@ describe('a connection', () => {
     assert.equal(figures().states.open, 1);
   });
 
+  test('is listed as congested while something waits for it, and no longer', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const clients = [connect(), connect()];
+    for (const client of clients) client.stopTaking();
+    gateway.hub.publish('public.a', payload(100));
+    turn();
+    assert.deepEqual(figures().sendQueue, { bytes: 204, largestBytes: 102, connections: 2 });
+    clients[0]!.drain(102);
+    assert.deepEqual(figures().sendQueue, { bytes: 102, largestBytes: 102, connections: 1 });
+    clients[1]!.end(1006);
+    assert.deepEqual(figures().sendQueue, { bytes: 0, largestBytes: 0, connections: 0 });
+  });
+
+  test('leaves the peak as it was when it ends', () => {
+    const { connect, figures } = createTestGateway();
+    const clients = [connect(), connect(), connect()];
+    for (const client of clients) client.end(1000);
+    assert.deepEqual([figures().active, figures().peak], [0, 3]);
+    connect();
+    assert.deepEqual([figures().active, figures().peak], [1, 3]);
+  });
+
   test('that would exceed its bound is closed with 4408, and what waits is dropped with it', () => {
     const { gateway, connect, turn, figures } = createTestGateway({ bufferedMax: 250 });
     const client = connect();
@@ -81,7 +103,7 @@ describe('a connection', () => {
   test('keeps the first cause of its end', () => {
     const { gateway, connect, figures } = createTestGateway();
     const client = connect();
-    void gateway.drain.run();
+    gateway.drain.begin();
     client.events.violated('protocol_error');
     client.end(1006);
     assert.equal(figures().closed.drain, 1);
@@ -92,7 +114,7 @@ describe('a connection', () => {
     const { gateway, connect } = createTestGateway();
     const client = connect();
     gateway.hub.publish('public.a', Buffer.from('last words'));
-    void gateway.drain.run();
+    gateway.drain.begin();
     assert.equal(client.received().at(-1), 'last words');
     assert.equal(client.closeCode, 1012);
   });

@@ -103,6 +103,26 @@ test('when more waits than may, the oldest is dropped and each client is told ho
   assert.equal(given.figures().ledgerDrift, 0);
 });
 
+test('those whose messages were all dropped are told as soon as the flush gets to them', () => {
+  const given = createTestGateway({ pendingMax: 1_000 });
+  const [quiet, quieter, busy] = [given.connect(), given.connect(), given.connect()];
+  for (const client of [quiet, quieter]) client.send('{"type":"subscribe","channels":["public.quiet"]}');
+  busy.send('{"type":"subscribe","channels":["public.busy"]}');
+  const say = (subject: string): void => {
+    given.gateway.hub.publish(subject, Buffer.alloc(196, 'x'));
+    given.clock.pass(1);
+  };
+  say('public.quiet');
+  say('public.quiet');
+  for (let sent = 0; sent < 10; sent += 1) say('public.busy');
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  // Nothing is published for them any more, and they know all the same.
+  for (const client of [quiet, quieter]) {
+    assert.equal(client.received().at(-1), '{"type":"gap","reason":"overload","dropped":2}');
+  }
+  assert.equal(given.figures().gaps.overload, 3);
+});
+
 test('a drop in the midst of a flush counts for each member what it misses, and no more', () => {
   const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
   const clients = connectMany(given, 24);

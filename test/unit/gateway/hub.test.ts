@@ -68,6 +68,27 @@ test('a message that arrived before a change of subscriptions is heard by the ol
   assert.ok(early < second.received().findIndex((text) => text.includes('subscribed')));
 });
 
+test('whoever leaves an audience, in whatever order, is the one that hears no more', () => {
+  const { gateway, connect, turn, recorded, wanted } = createTestGateway();
+  const clients = [connect(), connect(), connect(), connect()];
+  const hears = (text: string): boolean[] => {
+    gateway.hub.publish('public.a', Buffer.from(text));
+    turn();
+    return clients.map((client) => client.received().at(-1) === text);
+  };
+  // The last member takes the place of the one that leaves, and then has to be found there.
+  clients[0]!.send(subscribe('public.b'));
+  assert.deepEqual(hears('1'), [false, true, true, true]);
+  clients[3]!.send(subscribe('public.b'));
+  assert.deepEqual(hears('2'), [false, true, true, false]);
+  clients[1]!.send(subscribe('public.b'));
+  assert.deepEqual(hears('3'), [false, false, true, false]);
+  clients[2]!.send(subscribe('public.b'));
+  assert.deepEqual(hears('4'), [false, false, false, false]);
+  assert.deepEqual(recorded.fanoutRecipients, [[3], [2], [1]]);
+  assert.deepEqual([...wanted], ['public.b']);
+});
+
 test('a channel is wanted while somebody listens to it', () => {
   const { wanted, connect } = createTestGateway();
   const [first, second] = [connect(), connect()];

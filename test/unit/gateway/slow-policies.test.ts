@@ -127,7 +127,7 @@ describe('policy conflate', () => {
     publish(given, 'public.a', 'a1', 'a2');
     gone.end(1006);
     assert.equal(given.figures().deliveries.dropped.closed, 2);
-    void given.gateway.drain.run();
+    given.gateway.drain.begin();
     asked.drain(everything);
     assert.deepEqual(heardBy(asked), ['a1', 'a2']);
   });
