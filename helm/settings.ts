@@ -3,7 +3,6 @@
  * where the gateway's own default would be wrong in a pod.
  */
 import { type SettingKind, settingDeclarations } from '../src/config.ts';
-import { stillAnnounced } from './announced.ts';
 import { otelSettings } from './otel-settings.ts';
 
 export type ChartSetting = {
@@ -16,25 +15,20 @@ export type ChartSetting = {
   isSecret: boolean;
   /** Its value is the path of a file in the container. */
   isFile: boolean;
-  isAnnounced: boolean;
   bounds?: readonly [least: number, most: number];
   choices?: readonly string[];
 };
 
-const declared = new Set<string>(settingDeclarations.map(({ env }) => env));
-
 export const chartSettings: readonly ChartSetting[] = [
-  ...settingDeclarations.map((one) => chartSetting(one, false)),
-  ...stillAnnounced(declared).map((one) => chartSetting(one, true)),
-  ...otelSettings.map((one) => chartSetting(one, false)),
+  ...settingDeclarations.map(chartSetting),
+  ...otelSettings.map(chartSetting),
 ];
 
-function chartSetting(one: Omit<ChartSetting, 'isFile' | 'isAnnounced'>, isAnnounced: boolean): ChartSetting {
+function chartSetting(one: Omit<ChartSetting, 'isFile'>): ChartSetting {
   const { env, kind, default: preset, accepts, doc, isSecret, bounds, choices } = one;
   return {
     ...{ env, kind, default: preset, accepts, doc, isSecret },
     isFile: doc.startsWith('Path of '),
-    isAnnounced,
     ...(bounds && { bounds }),
     ...(choices && { choices }),
   };
@@ -68,14 +62,13 @@ for (const env of Object.keys(presets)) {
 
 /** What the templates need to know of each setting, as data: they cannot read TypeScript. */
 export function renderSettingsData(): string {
-  const rows = chartSettings.map(({ env, kind, default: preset, isSecret, isFile, isAnnounced }) => [
+  const rows = chartSettings.map(({ env, kind, default: preset, isSecret, isFile }) => [
     env,
     {
       kind,
       ...(preset !== undefined && { default: preset }),
       ...(isSecret && { isSecret }),
       ...(isFile && { isFile }),
-      ...(isAnnounced && { isAnnounced }),
     },
   ]);
   return `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`;

@@ -79,7 +79,7 @@ key: {{ $name }}
 {{- $declarations := .Files.Get "files/settings.json" | fromJson }}
 {{- range $name, $value := .Values.settings }}
 {{- $declaration := get $declarations $name }}
-{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "") (get $declaration "isAnnounced")) }}
+{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
 {{ $name }}: {{ include "tidegauge.written" (list $declaration.kind $value) | quote }}
 {{- end }}
 {{- end }}
