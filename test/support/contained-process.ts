@@ -6,10 +6,10 @@
  * with its parent when it changes its user, so the outer one is there to end with the test, and the inner one with it.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Child, createTempFolder, startChild } from './child.ts';
+import { childrenOf, commandOf } from './processes.ts';
 import { until } from './until.ts';
 
 export type ContainedProcess = {
@@ -50,26 +50,4 @@ export async function startContained(options: ContainedOptions): Promise<Contain
     return first !== undefined && commandOf(first)[0] === command[0] ? first : undefined;
   });
   return { child, pid };
-}
-
-export function childrenOf(parent: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => parentOf(pid) === parent);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // After the name in brackets: the state, then the parent.
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    // It has ended meanwhile.
-    return undefined;
-  }
-}
-
-function commandOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
 }

@@ -25,6 +25,12 @@ export const partNames = [
   'prometheus-operator-crds',
   'gateway-api-crds',
   'keda-crds',
+  'containerd',
+  'runc',
+  'cni-plugins',
+  'nft',
+  'iproute2',
+  'busybox',
   'chromium',
 ] as const;
 export type PartName = (typeof partNames)[number];
@@ -124,6 +130,16 @@ function kubernetesPart(name: string, purpose: string, expectedSeconds: number, 
       ...(needsC && { needsC }),
     },
     expectedSeconds,
+  };
+}
+
+function systemPart(purpose: string, debianPackage: string, paths: string[]): Part {
+  const remedy = `install it: apt-get install ${debianPackage}`;
+  return {
+    version: 'of the system',
+    purpose,
+    recipe: { kind: 'system', paths, remedy },
+    expectedSeconds: 0,
   };
 }
 
@@ -290,16 +306,27 @@ export const parts: Record<PartName, Part> = {
     },
     expectedSeconds: 15,
   },
-  chromium: {
-    version: 'of the system',
-    purpose: 'the browser',
-    recipe: {
-      kind: 'system',
-      paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
-      remedy: 'install it: apt-get install chromium',
-    },
-    expectedSeconds: 0,
-  },
+  containerd: systemPart('keeps images and containers', 'containerd', ['/usr/bin/containerd']),
+  runc: systemPart('starts containers', 'runc', ['/usr/sbin/runc', '/usr/bin/runc']),
+  'cni-plugins': systemPart('connect pods', 'containernetworking-plugins', [
+    '/usr/lib/cni/bridge',
+    '/opt/cni/bin/bridge',
+  ]),
+  nft: systemPart('filters and forwards packets', 'nftables', ['/usr/sbin/nft', '/usr/bin/nft']),
+  iproute2: systemPart('connects network namespaces', 'iproute2', [
+    '/usr/sbin/ip',
+    '/usr/bin/ip',
+    '/sbin/ip',
+  ]),
+  busybox: systemPart('the program of a container that does nothing', 'busybox-static', [
+    '/usr/bin/busybox',
+    '/bin/busybox',
+  ]),
+  chromium: systemPart('the browser', 'chromium', [
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ]),
 };
 
 export function isPartName(word: string): word is PartName {
