@@ -29,7 +29,7 @@ what to do about it.
 {{- range .Values.extraEnv }}
 {{- if hasKey $declarations .name }}
 {{- $declaration := get $declarations .name }}
-{{- $place := get $declaration "isFile" | ternary "files" (get $declaration "isSecret" | ternary "secrets" "settings") }}
+{{- $place := hasKey $declaration "isFile" | ternary "files" (hasKey $declaration "isSecret" | ternary "secrets" "settings") }}
 {{- $faults = append $faults (printf "extraEnv has %s, which is a setting: use %s.%s, or existingSecretKeys" .name $place .name) }}
 {{- else if has .name $own }}
 {{- $faults = append $faults (printf "extraEnv has %s, which the chart sets itself: use resourceAttributes, nodeOptions or heapPercent" .name) }}
