@@ -4,10 +4,12 @@
  */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { chartPath, helms, renderChart, runHelm, valueSetPath, valueSets } from '../support/chart.ts';
+import { createTempFolder } from '../support/child.ts';
 import { skipWithout } from '../support/real-part.ts';
 import { goldenFolder, goldenRenderings } from '../tools/render-chart.ts';
 
@@ -33,8 +35,11 @@ for (const helm of helms) {
       await assert.rejects(renderChart({ helm, args: ['--kube-version', '1.29.9'] }), /kubeVersion/);
     });
 
+    test('finds the subchart that the lock names beside it', async () => {
+      assert.match(await runHelm(helm, ['dependency', 'list', chartPath]), /^nats\s+\S+\s+\S+\s+ok\s*$/m);
+    });
+
     test('packs the chart, with its subchart and without what only tests need', async (t) => {
-      const { createTempFolder } = await import('../support/child.ts');
       const folder = createTempFolder('package');
       t.after(() => folder.remove());
       await runHelm(helm, ['package', chartPath, '--destination', folder.path]);
@@ -59,7 +64,6 @@ for (const helm of helms) {
 }
 
 async function archiveNames(file: string): Promise<string[]> {
-  const { execFileSync } = await import('node:child_process');
   return execFileSync('tar', ['-tzf', file], { encoding: 'utf8' }).trim().split('\n');
 }
 
