@@ -323,7 +323,7 @@ export const values: Values = {
     ),
     timeoutSeconds: value(60, integer(5), 'How long it may take.'),
     resources: value(
-      { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '128Mi' } },
+      { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '192Mi' } },
       k8s.resources,
       'Requests and limits of its pod.',
     ),
