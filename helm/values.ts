@@ -196,6 +196,11 @@ export const values: Values = {
       list(k8s.networkPeer),
       'Where the servers of NATS_URL are. Empty: anywhere, on their ports.',
     ),
+    natsFrom: value(
+      [{ podSelector: {} }],
+      list(k8s.networkPeer),
+      'Who, beside the gateway, may reach the NATS of `nats.enabled`: those that publish. Preset: pods of the same namespace.',
+    ),
     otlpTo: value([], list(k8s.networkPeer), 'Where the collector is. Empty: anywhere, on its port.'),
     dnsTo: value(
       [

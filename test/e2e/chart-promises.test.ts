@@ -171,7 +171,7 @@ describe('whoever breaks in finds little', () => {
 
   always('what is not let through by a rule is denied, both ways', (manifests, set) => {
     if (set === 'node-port') return assert.deepEqual(manifests.of('NetworkPolicy'), []);
-    const { spec } = manifests.one('NetworkPolicy');
+    const { spec } = manifests.one('NetworkPolicy', manifests.deployment.metadata.name);
     assert.deepEqual(spec.policyTypes, ['Ingress', 'Egress']);
     assert.deepEqual(spec.podSelector.matchLabels, manifests.deployment.spec.selector.matchLabels);
     // Nobody reaches the admin port who is not named.
@@ -187,7 +187,7 @@ describe('whoever breaks in finds little', () => {
   }, async () => {
     const ports = (manifests: Manifests) =>
       manifests
-        .one('NetworkPolicy')
+        .one('NetworkPolicy', manifests.deployment.metadata.name)
         .spec.egress.flatMap(({ ports }: Yaml) =>
           ports.map(({ protocol, port }: Yaml) => `${protocol}/${port}`),
         )
@@ -213,6 +213,20 @@ describe('whoever breaks in finds little', () => {
         url,
       );
     }
+  });
+
+  test('the NATS beside the gateway is for the gateway, the test and the namespace', { skip }, () => {
+    const manifests = rendered.get('subchart')!;
+    const { spec } = manifests.one('NetworkPolicy', '-tidegauge-nats');
+    const { template } = manifests.one('StatefulSet').spec;
+    assert.ok(isSubset(spec.podSelector.matchLabels, template.metadata.labels));
+    const [clients, members] = spec.ingress;
+    assert.deepEqual(clients.ports, [{ protocol: 'TCP', port: 4222 }]);
+    const selectors = clients.from.map(({ podSelector }: Yaml) => podSelector.matchLabels ?? {});
+    assert.deepEqual(selectors[0], manifests.deployment.spec.selector.matchLabels);
+    assert.ok(isSubset(selectors[1], manifests.testPod.metadata.labels));
+    assert.deepEqual(selectors.slice(2), [{}]);
+    assert.deepEqual(members.from, [{ podSelector: spec.podSelector }]);
   });
 
   test('the pod of helm test may come in where clients are restricted, and no Service takes it for a gateway', {

@@ -4,6 +4,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Not the 63 characters that the name of a Service may have: some names are longer by what the object is for. */}}
 {{- define "tidegauge.fullname" -}}
 {{- $name := include "tidegauge.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -11,7 +12,6 @@
 {{- else if contains $name .Release.Name }}
 {{- .Release.Name | trunc 52 | trimSuffix "-" }}
 {{- else }}
-{{- /* 52: the longest suffix of ours is ten characters and a hyphen, and a name may have 63. */}}
 {{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
