@@ -18,6 +18,8 @@ export type Namespaces = {
   folder: string;
   /** The address of the node, reachable from here. */
   nodeAddress: string;
+  /** The end of the network cable on this side. */
+  cable: string;
   /** Starts a program inside; its log is `NAME.log` in the folder. */
   start(name: string, binary: string, args: string[]): Promise<Child>;
   /** Runs a program inside to its end; its standard output. */
@@ -46,13 +48,15 @@ export async function createNamespaces(): Promise<Namespaces> {
   };
   try {
     const pid = await greeting(keeper);
-    const nodeAddress = await connectCable(pid);
+    const cable = `tidegauge${pid}`.slice(0, 15);
+    const nodeAddress = await connectCable(cable, pid);
     // Only while somebody waits for it does the keeper keep this process from ending.
     keeper.unref();
     const enter = ['--target', `${pid}`, '--net', '--mount', '--ipc', '--pid', '--'];
     return {
       folder,
       nodeAddress,
+      cable,
       start: (name, binary, args) =>
         startChild('/usr/bin/nsenter', [...enter, binary, ...args], {
           logFile: join(folder, `${name}.log`),
@@ -88,8 +92,7 @@ async function greeting(keeper: ChildProcess): Promise<number> {
  * A pair of interfaces, one of them inside. The addresses are of a range that is set aside for tests of networks (RFC
  * 2544), so that nobody else's are hidden. Both ends vanish with the namespace.
  */
-async function connectCable(pid: number): Promise<string> {
-  const name = `tidegauge${pid}`.slice(0, 15);
+async function connectCable(name: string, pid: number): Promise<string> {
   const network = freeNetwork();
   await run('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', 'node', 'netns', `${pid}`]);
   const inside = ['--target', `${pid}`, '--net', 'ip'];

@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { defaultImageName, makeImage } from '../../../image/main.ts';
 import { type PartName, parts } from '../../tools/parts.ts';
 import { type HelmName, helms } from '../chart.ts';
+import { createTempFolder } from '../child.ts';
 import { partPath } from '../real-part.ts';
 import { until } from '../until.ts';
 import { type Cluster, startCluster } from './cluster.ts';
@@ -30,14 +31,20 @@ export type Surroundings = {
 
 export async function createSurroundings(): Promise<Surroundings> {
   const image = await defaultImageName();
+  const archives = createTempFolder('images');
+  const [gateway, nats] = ['gateway.tar', 'nats.tar'].map((name) => join(archives.path, name)) as [
+    string,
+    string,
+  ];
+  const images = Promise.all([
+    makeImage(image, gateway),
+    programImage(natsImage, await partPath('nats-server'), ['/nats-server'], nats),
+  ]);
   const cluster = await startCluster();
   try {
-    const archive = join(cluster.folder, 'gateway.tar');
-    await makeImage(image, archive);
-    await cluster.loadImage(archive);
-    const nats = join(cluster.folder, 'nats.tar');
-    await programImage(natsImage, await partPath('nats-server'), ['/nats-server'], nats);
-    await cluster.loadImage(nats);
+    await images;
+    for (const archive of [gateway, nats]) await cluster.loadImage(archive);
+    archives.remove();
     const kubectl = await Kubectl.for(cluster, 'default');
     for (const name of crdParts)
       await kubectl.run(['apply', '--server-side', '--filename', await partPath(name)]);
