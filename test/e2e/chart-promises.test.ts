@@ -313,6 +313,15 @@ describe('settings', () => {
     assert.deepEqual([...faults, ...checkTelemetryEnv(env)], []);
   });
 
+  test('a number arrives as the gateway writes numbers, however Helm holds it', { skip }, async () => {
+    const written = async (value: number) =>
+      (await withValues({ settings: { TIDEGAUGE_FLUSH_PACING: value } })).environment()
+        .TIDEGAUGE_FLUSH_PACING;
+    assert.deepEqual(await Promise.all([0, 0.25, 0.00001, 10].map(written)), ['0', '0.25', '0.00001', '10']);
+    const { TIDEGAUGE_MAX_CONNECTIONS } = rendered.get('full')!.environment();
+    assert.equal(TIDEGAUGE_MAX_CONNECTIONS, '1000000');
+  });
+
   test('a file that a setting names is mounted where the setting says', { skip }, () => {
     const manifests = rendered.get('full')!;
     const { volumeMounts } = manifests.container;
