@@ -9,12 +9,12 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { parseSettings, renderSettings, type Settings } from './config.ts';
 import type { DemoTarget } from './demo.ts';
+import { LAST_EXPORT_MS } from './leaving.ts';
 import { type Addresses, type Log, Service } from './service.ts';
 import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/sdk.ts';
 
 const EXIT_BAD_SETTINGS = 78;
-/** How long the last export may take, and how long when a second signal asks to hurry. */
-const LAST_EXPORT_MS = 5_000;
+/** How long the last export may take when a second signal asks to hurry. */
 const HURRIED_EXPORT_MS = 500;
 
 const usage = `Usage: npm start [-- OPTION]
@@ -136,7 +136,7 @@ function leaveWhenTold(service: Service, telemetry: Telemetry, log: Log): void {
       void service.hurry();
       return;
     }
-    log.info({ signal }, 'leaving');
+    log.info({ signal }, 'leaving; a second signal hurries it');
     begin();
   };
   // A signal after that is the first: an orchestrator sends it to whoever has been drained, and means no hurry.

@@ -18,7 +18,8 @@ import { connectionLimit, createOriginRule, isLoopbackName } from './gateway/adm
 import { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
 import type { HttpDependencies } from './http/dependencies.ts';
-import { createHttpServer, listen } from './http/server.ts';
+import { closeServer, createHttpServer, listen } from './http/server.ts';
+import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
@@ -50,9 +51,6 @@ const FLUSH_SLICE_MS = 8;
 const ROUND_TRIP_INTERVAL_MS = 15_000;
 /** While draining, the log says how far it is: this often, or ten times where that takes longer. */
 const PROGRESS_INTERVAL_MS = 1_000;
-/** At the end of a drain: for the bus to take what was published, and for HTTP callers to get their answers. */
-const BUS_DRAIN_MS = 2_000;
-const LAST_ANSWERS_MS = 500;
 
 export class Service {
   readonly bus: Bus;
@@ -304,7 +302,7 @@ export class Service {
     // The last connections are counted a moment after their sockets have closed.
     await this.gateway.drain.done;
     this.gateway.stop();
-    await Promise.all(this.#http.servers.map(closeServer));
+    await Promise.all(this.#http.servers.map((server) => closeServer(server, LAST_ANSWERS_MS)));
     this.#platform.stop();
   }
 }
@@ -329,14 +327,4 @@ function createBus(settings: Settings, log: Log, instanceId: string): Bus {
 
 function urlOf({ address, port, family }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-}
-
-/** Idle connections end at once; those that wait for an answer when they have it, or after a moment without. */
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const sweep = setInterval(() => server.closeIdleConnections(), LAST_ANSWERS_MS / 20);
-  const limit = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS);
-  await closed;
-  clearInterval(sweep);
-  clearTimeout(limit);
 }

@@ -1,5 +1,6 @@
 /** The page of settings, rendered from the settings table. Pure; `npm run generate` writes it to settings.md. */
 import { settingDeclarations } from './config.ts';
+import { LEAVING_MARGIN_MS } from './leaving.ts';
 
 export function renderSettingsPage(): string {
   const rows = settingDeclarations.map(({ env, default: preset, accepts, doc, isSecret }) => {
@@ -20,6 +21,10 @@ shows what is in force, without secrets.
 | name | default | meaning | accepts |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
+
+Told to leave (SIGTERM, SIGINT or \`POST /drain\`), the gateway ends within \`TIDEGAUGE_DRAIN_DELAY\` plus
+\`TIDEGAUGE_DRAIN_WINDOW\` plus ${LEAVING_MARGIN_MS / 1000} seconds, whatever clients, broker and collector do, and usually right after the
+window. Who would kill it must wait for that long. A second signal hurries it.
 
 The standard \`OTEL_\` variables choose what is exported and where: \`OTEL_SERVICE_NAME\`, \`OTEL_RESOURCE_ATTRIBUTES\`,
 \`OTEL_METRICS_EXPORTER\`, \`OTEL_EXPORTER_OTLP_ENDPOINT\`, \`OTEL_EXPORTER_OTLP_PROTOCOL\`, \`OTEL_EXPORTER_OTLP_HEADERS\`,

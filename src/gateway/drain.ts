@@ -44,8 +44,8 @@ const SPACING_MAX_MS = 100;
 /** What a client is told of the time that it has: it can use the rest to get its new connection first. */
 const HINTED_SHARE = 0.9;
 /** How long the last clients have to answer their close frames. Counted in ticks, so our own stall is not theirs. */
-const LAST_ANSWERS_TICKS = 1_500 / TICK_MS;
-const HURRIED_ANSWERS_TICKS = 500 / TICK_MS;
+export const LAST_CLOSES_MS = 1_500;
+const HURRIED_CLOSES_MS = 500;
 
 export class Drain {
   readonly #connections: Connections;
@@ -61,7 +61,7 @@ export class Drain {
   #order: Connection[] = [];
   #hinted = 0;
   #closed = 0;
-  #ticksLeft = LAST_ANSWERS_TICKS;
+  #ticksLeft = LAST_CLOSES_MS / TICK_MS;
   #isHurried = false;
 
   constructor(connections: Connections, settings: DrainSettings, around: DrainSurroundings) {
@@ -106,7 +106,7 @@ export class Drain {
   hurry(): void {
     this.begin();
     this.#isHurried = true;
-    this.#ticksLeft = Math.min(this.#ticksLeft, HURRIED_ANSWERS_TICKS);
+    this.#ticksLeft = Math.min(this.#ticksLeft, HURRIED_CLOSES_MS / TICK_MS);
     this.tick();
   }
 

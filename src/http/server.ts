@@ -77,6 +77,20 @@ export function listen(
   });
 }
 
+/**
+ * Listens no more. Idle connections end at once, those that wait for an answer when they have it, and whatever is left
+ * after the limit is cut. Resolves when there is none.
+ */
+export async function closeServer(server: Server, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection that gets its answer becomes idle, and would be kept for the next request.
+  const sweep = setInterval(() => server.closeIdleConnections(), limitMs / 20);
+  const limit = setTimeout(() => server.closeAllConnections(), limitMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(limit);
+}
+
 type ClientFault = { status: string; code: string; message: string };
 
 const unusable: ClientFault = {

@@ -31,7 +31,7 @@ export type HealthSummary = {
 
 export type HealthDocument = HealthSummary & {
   services: {
-    /** Unhealthy while new clients are refused, which the reasons draining and capacity mean. */
+    /** Unhealthy while it is no place for new clients, which the reasons draining and capacity mean. */
     websocket: { status: 'healthy' | 'unhealthy'; clients: number };
     /** connected, connecting, reconnecting, draining or closed. */
     nats: { status: string; connected: boolean };
@@ -70,14 +70,14 @@ export function healthSummary(readings: Readings): HealthSummary {
 
 export function health(readings: Readings): HealthDocument {
   const summary = healthSummary(readings);
-  const isRefusing = summary.reasons.some((reason) => reason === 'draining' || reason === 'capacity');
+  const isNoPlace = summary.reasons.some((reason) => reason === 'draining' || reason === 'capacity');
   const nats = busState(readings);
   const heapAlloc = goMemoryBytes(readings, 'heap_alloc');
   const stack = goMemoryBytes(readings, 'stack_inuse');
   return {
     ...summary,
     services: {
-      websocket: { status: isRefusing ? 'unhealthy' : 'healthy', clients: activeConnections(readings) },
+      websocket: { status: isNoPlace ? 'unhealthy' : 'healthy', clients: activeConnections(readings) },
       nats: { status: nats, connected: nats === 'connected' },
     },
     system: {

@@ -351,7 +351,7 @@ const healthFields: LegacyFields = {
   },
   'services.websocket.status': {
     from: ['tidegauge.ready'],
-    shows: 'unhealthy while new clients are refused, because of a drain or of capacity.',
+    shows: 'unhealthy from the beginning of a drain on, and while all places are taken.',
     original: 'Not to be relied on.',
   },
   'services.websocket.clients': active,

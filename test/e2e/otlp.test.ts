@@ -33,10 +33,10 @@ import {
 import { until } from '../support/until.ts';
 import { connectClient, type WsClient } from '../support/ws-client.ts';
 
-const intervalMs = 300;
+const intervalMs = 1_000;
 const fastExports = {
   OTEL_METRIC_EXPORT_INTERVAL: String(intervalMs),
-  OTEL_EXPORTER_OTLP_TIMEOUT: '250',
+  OTEL_EXPORTER_OTLP_TIMEOUT: '900',
 };
 /** How long main.ts waits for the last export, and what the rest of leaving may take. */
 const lastExportMs = 10_000;
@@ -74,6 +74,8 @@ describe('OTLP into a collector', { skip: await skipWithout('otelcol') }, () => 
         OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality,
         OTEL_SERVICE_NAME: serviceName,
         OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=harbour,service.name=not-this-one',
+        TIDEGAUGE_DRAIN_DELAY: '200ms',
+        TIDEGAUGE_DRAIN_WINDOW: '2s',
       });
       const exports = async (): Promise<OtlpMetricsRequest[]> =>
         (await sink.received()).filter((request) => resourceOf(request)['service.name'] === serviceName);
@@ -342,6 +344,8 @@ function checkFinalTotals(totals: SeriesValues, { deliveries, closed }: Drained,
   }
   assert.equal(total('connection_opened_total'), total('connection_closed_total'));
   assert.equal(total('connection_active'), 0);
+  assert.equal(total('drain_remaining'), 0);
+  assert.equal(total('ready_ratio', 'ready_reason="draining"'), 1);
   // A clean close means: what was counted as sent has been received.
   const count = (figure: (client: WsClient) => number): number =>
     clients.reduce((sum, client) => sum + figure(client), 0);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spawnGateway, startGateway } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
-import { connectClient, connectRaw, handshake, upgradeRaw } from '../support/ws-client.ts';
+import { connectClient } from '../support/ws-client.ts';
 
 test('it starts without any setting, says where, and what was published is heard', async () => {
   const gateway = await startGateway();
@@ -85,29 +85,3 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     assert.equal(drained.closed.drain, 20);
   });
 }
-
-test('while it leaves, upgrades get 503, reports and probes go on, and a second signal hurries it', async () => {
-  const gateway = await startGateway();
-  // This client never answers a close frame, so the drain waits for it.
-  const stubborn = await upgradeRaw(gateway.url);
-  stubborn.pause();
-  gateway.child.signal('SIGTERM');
-  await until('it is not ready', async () => (await fetch(`${gateway.url}/readyz`)).status === 503);
-  assert.equal((await fetch(`${gateway.url}/livez`)).status, 200);
-  const { body, status } = await fetch(`${gateway.url}/health`).then(async (answer) => ({
-    status: answer.status,
-    body: (await answer.json()) as { reasons: string[] },
-  }));
-  assert.equal(status, 503);
-  assert.deepEqual(body.reasons, ['draining']);
-  assert.equal((await fetch(`${gateway.url}/stats`)).status, 200);
-  const late = await connectRaw(gateway.url);
-  late.socket.write(handshake(Number(new URL(gateway.url).port)));
-  await late.ended;
-  assert.match(late.text(), /^HTTP\/1\.1 503 [\s\S]*Retry-After: \d+/);
-  const hurriedAtMs = performance.now();
-  gateway.child.signal('SIGTERM');
-  assert.deepEqual(await gateway.child.exited, { code: 0, signal: null });
-  assert.ok(performance.now() - hurriedAtMs < 2_000, 'it did not hurry');
-  stubborn.destroy();
-});

@@ -49,7 +49,11 @@ export type ServerFrame = { opcode: number; payload: Buffer };
 
 /** The whole frames after the answer to the handshake, from what `connectRaw` has received. */
 export function framesIn(received: string): ServerFrame[] {
-  const bytes = Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1');
+  return parseFrames(Buffer.from(received.slice(received.indexOf('\r\n\r\n') + 4), 'latin1')).frames;
+}
+
+/** The whole frames at the beginning, and how many bytes they are: what follows is not whole yet. */
+export function parseFrames(bytes: Buffer): { frames: ServerFrame[]; length: number } {
   const frames: ServerFrame[] = [];
   let at = 0;
   while (at + 2 <= bytes.length) {
@@ -67,7 +71,7 @@ export function framesIn(received: string): ServerFrame[] {
     frames.push({ opcode: bytes[at]! & 0x0f, payload: bytes.subarray(at + headLength, end) });
     at = end;
   }
-  return frames;
+  return { frames, length: at };
 }
 
 /** The code of the close frame that ends them; 1005 for one without a code, 1006 when there is none. */

@@ -49,7 +49,7 @@ export async function startGateway(
       if (child.exit !== null) throw new Error(`it ended: ${child.log()}`);
       return lines().find(({ msg }) => msg === 'listening');
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   const url = String(listening.url);
   return {

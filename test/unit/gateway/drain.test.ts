@@ -222,7 +222,7 @@ describe('a reconnect message', () => {
       const write = client.write.bind(client);
       client.write = (chunk, taken) => {
         given.clock.pass(0.5);
-        if (chunk.includes('"reconnect"')) sentAtMs.set(client, given.clock.nowMs - 1_000.5);
+        if (Buffer.from(chunk).includes('"reconnect"')) sentAtMs.set(client, given.clock.nowMs - 1_000.5);
         return write(chunk, taken);
       };
     }

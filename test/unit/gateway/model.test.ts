@@ -24,7 +24,15 @@ type ModelClient = {
   isBroken: boolean;
   sent: { messages: number; bytes: number };
 };
-type Model = { clients: ModelClient[]; opened: number; published: number; expectedSeconds: number };
+type Model = {
+  clients: ModelClient[];
+  opened: number;
+  published: number;
+  expectedSeconds: number;
+  /** Whether it may be told to leave, and has been. */
+  mayDrain: boolean;
+  isDraining: boolean;
+};
 type Real = { test: TestGateway; clients: FakeClient[]; last: GatewayFigures };
 type Command = fc.Command<Model, Real>;
 
@@ -36,8 +44,11 @@ class Connect implements Command {
   constructor(room: number) {
     this.room = room;
   }
+  /** Once a drain refuses, nobody is admitted, whom `connect` does not ask. */
+  isRefused = (real: Real): boolean => real.test.gateway.admission.isRefusing;
   check = (model: Readonly<Model>): boolean => model.clients.length < 24;
   run(model: Model, real: Real): void {
+    if (this.isRefused(real)) return;
     real.clients.push(real.test.connect(this.room));
     model.clients.push({
       patterns: new Set(['public.>']),
@@ -76,16 +87,21 @@ class ByClient implements Command {
 class Global implements Command {
   readonly name: string;
   readonly act: (model: Model, real: Real) => void;
-  constructor(name: string, act: Global['act']) {
+  constructor(name: string, act: (model: Model, real: Real) => void) {
     this.name = name;
     this.act = act;
   }
-  check = (): boolean => true;
+  check: (model: Readonly<Model>) => boolean = () => true;
   run(model: Model, real: Real): void {
     this.act(model, real);
     afterwards(model, real);
   }
   toString = (): string => this.name;
+}
+
+/** Something that belongs to a drain; in most runs there is none, for nobody comes any more after it. */
+class InDrain extends Global {
+  override check = (model: Readonly<Model>): boolean => model.mayDrain;
 }
 
 function say(model: ModelClient, client: FakeClient, message: unknown): void {
@@ -138,6 +154,7 @@ function afterwards(model: Model, real: Real): void {
   // I1: active = opened - closed = rows.
   assert.equal(now.active, live);
   assert.equal(now.opened, model.opened);
+  assert.equal(now.drainRemaining, model.isDraining ? live : 0);
   assert.equal(now.active, now.opened - sumOf(now.closed));
   assert.equal(now.active, now.states.open + now.states.congested + now.states.closing);
   // I2: every handshake is accounted for.
@@ -225,6 +242,17 @@ function settle(model: Model, real: Real): void {
       assert.equal(missedBy(received, 'slow'), droppedSlow);
       assert.equal(missedBy(received, 'overload'), droppedOverload);
       if (droppedSlow + droppedOverload === 0) assertLatest(heard, client.expected);
+    } else if (fake.closeCode === 1012 && !fake.hasEnded && !client.isBroken) {
+      // Closed by the drain, and about to answer: it has been sent everything that was published before.
+      fake.drain(Number.MAX_SAFE_INTEGER);
+      const { matched, delivered, queued, droppedSlow, ...counts } = rows.get(
+        JSON.parse(welcome || fake.received()[0]!).clientId,
+      )!;
+      assert.equal(delivered, fake.received().filter((payload) => payload.startsWith('#')).length);
+      assert.equal(queued, 0);
+      assert.equal(matched, delivered + droppedSlow + counts.droppedConflated + counts.droppedOverload);
+      // One that was found slow by the last deliveries is not matched by what comes behind them.
+      if (droppedSlow === 0) assert.equal(matched, client.expected.length);
     }
     fake.closeFromClient(1000);
   });
@@ -233,6 +261,8 @@ function settle(model: Model, real: Real): void {
   assert.equal(end.deliveries.queued, 0);
   assert.equal(end.subscriptions + end.channels + end.audiences + end.flush.pendingMessages, 0);
   assert.deepEqual([...real.test.wanted], []);
+  // The last one has gone: the drain is over as soon as it refuses new ones.
+  assert.equal(real.test.timers.size, gateway.drain.isDraining && !gateway.drain.isRefusing ? 1 : 0);
   const heard = real.clients
     .flatMap((client) => client.received())
     .filter((payload) => payload.startsWith('#'));
@@ -331,6 +361,27 @@ const commands: fc.Arbitrary<Command>[] = [
         }
       }),
   ),
+  fc.constant(
+    new InDrain('is told to leave', (model, { test: { gateway } }) => {
+      model.isDraining = true;
+      gateway.drain.begin();
+    }),
+  ),
+  fc.constant(
+    new InDrain('is hurried', (model, { test: { gateway } }) => {
+      model.isDraining = true;
+      gateway.drain.hurry();
+    }),
+  ),
+  fc.constantFrom(20, 200, 2_000).map(
+    (ms) =>
+      new InDrain(`ticks for ${ms} ms`, (_model, { test: { clock, timers } }) => {
+        for (let passed = 0; passed < ms; passed += 20) {
+          clock.pass(20);
+          for (const tick of [...timers]) tick();
+        }
+      }),
+  ),
   fc.constant(new Global('stalls', (_model, { test: { clock } }) => clock.pass(60_000))),
 ];
 
@@ -340,15 +391,25 @@ const settings = fc.record({
   flushSliceMs: fc.constantFrom(0, 8),
   // Little room for what waits, so that some is dropped before it is written; or enough for all.
   pendingMax: fc.constantFrom(2_000, 2 ** 20),
+  drainDelayMs: fc.constantFrom(0, 100),
+  drainWindowMs: fc.constantFrom(0, 300, 10_000),
 });
 
 test('table, ledger and hub agree with the model after every command', () => {
   const property = fc.property(
     settings,
+    fc.constantFrom(true, false, false),
     fc.commands(commands, { maxCommands: 60, size: 'max' }),
-    (given, cmds) => {
+    (given, mayDrain, cmds) => {
       const gateway = createTestGateway({ ...given, receiveBurst: 1_000, badMessagesMax: 1_000 });
-      const model: Model = { clients: [], opened: 0, published: 0, expectedSeconds: 0 };
+      const model: Model = {
+        clients: [],
+        opened: 0,
+        published: 0,
+        expectedSeconds: 0,
+        mayDrain,
+        isDraining: false,
+      };
       const real: Real = { test: gateway, clients: [], last: gateway.figures() };
       fc.modelRun(() => ({ model, real }), cmds);
       settle(model, real);
