@@ -9,8 +9,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { stringify } from 'yaml';
-import { chartPath, type HelmName, helms, parseManifests, renderChart, valueSets } from '../support/chart.ts';
+import { chartPath, type HelmName } from '../support/chart.ts';
 import { groupOfPod } from '../support/cluster/control-group-of-pod.ts';
 import { isReady, type Kubectl, patiently, sampleValue, type Thing } from '../support/cluster/kubectl.ts';
 import { skipWithoutCluster } from '../support/cluster/needs.ts';
@@ -76,31 +75,6 @@ describe('on a Kubernetes node', { skip }, () => {
       },
       patiently,
     );
-
-  describe('the API server', () => {
-    let kubectl: Kubectl;
-    before(async () => {
-      kubectl = await around.namespace('harbour');
-    });
-    for (const set of valueSets) {
-      it(`takes every object of the value set ${set}, as both Helms render it`, async () => {
-        const texts = new Set(await Promise.all(helms.map((helm) => renderChart({ set, helm }))));
-        for (const text of texts) {
-          const manifests = parseManifests(text);
-          // A pod is refused whose account does not exist, and a dry run makes none.
-          const accounts = manifests
-            .filter(({ kind }) => kind === 'ServiceAccount')
-            .map((one) => stringify(one));
-          if (accounts.length > 0) await kubectl.apply(accounts.join('---\n'));
-          const answer = await kubectl.apply(text, '--dry-run=server', '--validate=strict');
-          const lines = answer.trim().split('\n');
-          assert.equal(lines.length, manifests.length, answer);
-          for (const line of lines)
-            assert.match(line, / (?:created|configured|unchanged) \(server dry run\)$/);
-        }
-      });
-    }
-  });
 
   describe('a release by Helm 4', () => {
     let kubectl: Kubectl;

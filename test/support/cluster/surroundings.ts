@@ -1,4 +1,4 @@
-/** What the chart finds in a cluster: the images, NATS, the shapes of other people's objects, and namespaces. */
+/** What the chart finds in a cluster: the images, NATS, and namespaces. */
 
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
@@ -14,44 +14,37 @@ import { programImage } from './images.ts';
 import { Kubectl, patiently, runProgram } from './kubectl.ts';
 import { clusterParts } from './needs.ts';
 
-/** The definitions of objects that the chart can make for operators. */
-export const crdParts = ['prometheus-operator-crds', 'gateway-api-crds', 'keda-crds'] satisfies PartName[];
-export const surroundingParts: PartName[] = [...clusterParts, ...helms, ...crdParts, 'nats-server'];
+export const surroundingParts: PartName[] = [...clusterParts, ...helms, 'nats-server'];
 
 export const natsImage = `nats:${parts['nats-server'].version}`;
 
 export type Surroundings = {
   cluster: Cluster;
-  /** The gateway's image, as `repository:tag`. */
-  image: string;
   helm(name: HelmName, args: string[], timeoutMs?: number): Promise<string>;
   /** A namespace that enforces the Pod Security Standard `restricted`. */
   namespace(name: string): Promise<Kubectl>;
 };
 
 export async function createSurroundings(): Promise<Surroundings> {
-  const image = await defaultImageName();
   const archives = createTempFolder('images');
   const [gateway, nats] = ['gateway.tar', 'nats.tar'].map((name) => join(archives.path, name)) as [
     string,
     string,
   ];
   const images = Promise.all([
-    makeImage(image, gateway),
+    makeImage(await defaultImageName(), gateway),
     programImage(natsImage, await partPath('nats-server'), ['/nats-server'], nats),
   ]);
+  // It is waited for below; without a cluster its fate is of no interest.
+  images.catch(() => undefined);
   const cluster = await startCluster();
   try {
     await images;
     for (const archive of [gateway, nats]) await cluster.loadImage(archive);
     archives.remove();
     const kubectl = await Kubectl.for(cluster, 'default');
-    for (const name of crdParts)
-      await kubectl.run(['apply', '--server-side', '--filename', await partPath(name)]);
-    await kubectl.run(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
     return {
       cluster,
-      image,
       helm: async (name, args, timeoutMs = 300_000) =>
         await runProgram(await partPath(name), args, cluster.env, { timeoutMs }),
       async namespace(name) {
