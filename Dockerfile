@@ -3,7 +3,7 @@
 # The image holds Node, what Node is linked with, and the program: no shell, no package manager, nothing else to run.
 # `npm run image` makes the same image without an engine, by the same layout and by the last stage below.
 FROM node:26.10.0-trixie-slim AS build
-# Node 26 needs libatomic1, which the slim image lacks.
+# Node 26 is linked with libatomic1; the layout takes it, and the certificates, from here.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1
 WORKDIR /build
 COPY package.json package-lock.json ./
