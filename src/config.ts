@@ -16,6 +16,10 @@ export type SettingDeclaration = {
   accepts: string;
   doc: string;
   isSecret: boolean;
+  /** Of an integer or a number: the least and the most that it may be. */
+  bounds?: readonly [least: number, most: number];
+  /** Of a choice: what there is to choose from. */
+  choices?: readonly string[];
   schema: z.ZodType;
 };
 
@@ -80,17 +84,21 @@ const text = <const Given extends Base & { matches?: RegExp }>(given: Given) =>
     given.matches === undefined || given.matches.test(value) ? value : undefined,
   );
 
-const integer = <const Given extends Base>(least: number, most: number, given: Given) =>
-  declare('integer', `a whole number from ${least} to ${most}`, given, (value) => {
+const integer = <const Given extends Base>(least: number, most: number, given: Given) => ({
+  ...declare('integer', `a whole number from ${least} to ${most}`, given, (value) => {
     const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
     return number >= least && number <= most ? number : undefined;
-  });
+  }),
+  bounds: [least, most] as const,
+});
 
-const number = <const Given extends Base>(least: number, most: number, given: Given) =>
-  declare('number', `a number from ${least} to ${most}`, given, (value) => {
+const number = <const Given extends Base>(least: number, most: number, given: Given) => ({
+  ...declare('number', `a number from ${least} to ${most}`, given, (value) => {
     const parsed = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
     return parsed >= least && parsed <= most ? parsed : undefined;
-  });
+  }),
+  bounds: [least, most] as const,
+});
 
 const duration = <const Given extends Base>(least: string, most: string, given: Given) =>
   declare('duration', `a duration from ${least} to ${most}, such as ${given.default}`, given, (value) => {
@@ -109,8 +117,12 @@ const size = <const Given extends Base>(least: string, most: string, given: Give
 const choice = <const Choice extends string, const Given extends Base>(
   choices: readonly Choice[],
   given: Given,
-) =>
-  declare('choice', `one of ${choices.join(', ')}`, given, (value) => choices.find((one) => one === value));
+) => ({
+  ...declare('choice', `one of ${choices.join(', ')}`, given, (value) =>
+    choices.find((one) => one === value),
+  ),
+  choices,
+});
 
 const flag = <const Given extends Base>(given: Given) =>
   declare('flag', 'true or false', given, (value) =>

@@ -15,7 +15,10 @@ export const temporalities = ['cumulative', 'delta', 'lowmemory'] as const;
 export type Temporality = (typeof temporalities)[number];
 const compressions = ['none', 'gzip'] as const;
 const exporters = ['otlp', 'console', 'prometheus', 'none'] as const;
-const histogramAggregations = ['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const;
+export const histogramAggregations = [
+  'explicit_bucket_histogram',
+  'base2_exponential_bucket_histogram',
+] as const;
 
 export type OtlpSettings = {
   protocol: OtlpProtocol;

@@ -45,6 +45,13 @@ for (const name of ['nats-server', 'prometheus', 'promtool', 'otelcol'] satisfie
   });
 }
 
+for (const name of ['helm', 'helm3'] satisfies PartName[]) {
+  it(`${name} is of the version in the table`, { skip: await skipWithout(name) }, async () => {
+    const { stdout } = await run(await partPath(name), ['version', '--template', '{{.Version}}']);
+    assert.equal(stdout, `v${parts[name].version}`);
+  });
+}
+
 describe('nats-server', { skip: await skipWithout('nats-server') }, () => {
   it('starts and shows its connections', async (t) => {
     const server = await startNatsServer();

@@ -134,6 +134,14 @@ test('no file of what is generated for Grafana is dead', () => {
   );
 });
 
+test("the chart's generator knows the settings, and nothing else of the service", () => {
+  const strays = files
+    .filter((file) => /^helm\/[^/]+\.ts$/.test(file))
+    .flatMap((file) => importsOf(file).map(({ from }) => ({ file, from })))
+    .filter(({ from }) => !/^(?:helm\/|node:|yaml$|src\/(?:config|telemetry\/otel-env)\.ts$)/.test(from));
+  assert.deepEqual(strays, []);
+});
+
 test('the environment is read by the process edge only', () => {
   assert.deepEqual(
     sources.filter((file) => /process\.env\b/.test(read(file))),

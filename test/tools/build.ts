@@ -6,7 +6,7 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -14,8 +14,10 @@ import {
   collectorModules,
   type GoModule,
   type GoRecipe,
+  type ManifestsRecipe,
   renderGoMod,
   renderManifest,
+  stagedModules,
 } from './parts.ts';
 
 export type BuildContext = {
@@ -46,7 +48,23 @@ export async function goVersion(env: NodeJS.ProcessEnv): Promise<string | undefi
 /** Returns the path of the program. */
 export async function buildGoPart(name: string, recipe: GoRecipe, context: BuildContext): Promise<string> {
   const output = join(context.folder, name);
-  await buildInOwnModule(recipe, recipe.package, recipe.ldflags, output, context);
+  await buildInOwnModule(recipe, output, context);
+  return output;
+}
+
+/** Joins the files into one; returns its path. */
+export async function joinManifests(
+  name: string,
+  recipe: ManifestsRecipe,
+  { folder, env, onStep }: BuildContext,
+): Promise<string> {
+  onStep(`fetching ${recipe.module} ${recipe.version}`);
+  const { Dir } = await download(recipe, folder, env);
+  const texts = await Promise.all(
+    recipe.files.map((file) => readFile(join(Dir, recipe.folder, file), 'utf8')),
+  );
+  const output = join(folder, name);
+  await writeFile(output, texts.map((text) => `---\n${text.replace(/^---\n/, '')}`).join(''));
   return output;
 }
 
@@ -64,7 +82,8 @@ export async function buildCollector(
   const env = goEnv(context.env);
   const builder = join(folder, 'builder');
   const output = join(folder, name);
-  await buildInOwnModule(recipe.builder, recipe.builder.module, recipe.ldflags, builder, context);
+  const { ldflags } = recipe;
+  await buildInOwnModule({ ...recipe.builder, package: recipe.builder.module, ldflags }, builder, context);
 
   onStep('writing the sources');
   await writeFile(join(folder, 'manifest.yaml'), renderManifest(version, recipe));
@@ -78,24 +97,48 @@ export async function buildCollector(
 }
 
 async function buildInOwnModule(
-  { module, version }: GoModule,
-  mainPackage: string,
-  ldflags: string,
+  recipe: Omit<GoRecipe, 'kind'>,
   output: string,
   { env, onStep }: BuildContext,
 ): Promise<void> {
+  const { module, version, ldflags, needsC } = recipe;
   const own = `${output}-module`;
   await mkdir(own);
-  await writeFile(join(own, 'go.mod'), renderGoMod([]));
   onStep(`fetching ${module} ${version}`);
-  const suffix = mainPackage.slice(module.length);
-  await run('go', ['get', `${module}${suffix}@${version}`], own, goEnv(env));
-  onStep(`compiling ${mainPackage}`);
-  await run('go', ['build', '-trimpath', '-ldflags', ldflags, '-o', output, mainPackage], own, goEnv(env));
+  await writeFile(join(own, 'go.mod'), renderGoMod([], await replacements(recipe, own, env)));
+  const suffix = recipe.package.slice(module.length);
+  await run('go', ['get', `${module}${suffix}@${version}`], own, goEnv(env, needsC));
+  onStep(`compiling ${recipe.package}`);
+  await run(
+    'go',
+    ['build', '-trimpath', '-ldflags', ldflags, '-o', output, recipe.package],
+    own,
+    goEnv(env, needsC),
+  );
 }
 
-function goEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { ...env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod', GOWORK: 'off' };
+async function replacements(
+  recipe: Omit<GoRecipe, 'kind'>,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<GoModule[]> {
+  const { stagedVersion } = recipe;
+  if (stagedVersion === undefined) return [];
+  const { GoMod } = await download(recipe, cwd, env);
+  return stagedModules(await readFile(GoMod, 'utf8')).map((module) => ({ module, version: stagedVersion }));
+}
+
+/** Into Go's module cache; tells where its files are there. */
+async function download(
+  { module, version }: GoModule,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ Dir: string; GoMod: string }> {
+  return JSON.parse(await run('go', ['mod', 'download', '-json', `${module}@${version}`], cwd, goEnv(env)));
+}
+
+function goEnv(env: NodeJS.ProcessEnv, needsC = false): NodeJS.ProcessEnv {
+  return { ...env, CGO_ENABLED: needsC ? '1' : '0', GOFLAGS: '-mod=mod', GOWORK: 'off' };
 }
 
 /** Its standard output; an error with the last lines of both streams if it fails. */

@@ -13,7 +13,7 @@ import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildCollector, buildGoPart, goVersion } from './build.ts';
+import { buildCollector, buildGoPart, goVersion, joinManifests } from './build.ts';
 import { cachedPath, cachedStamp, cacheFolder, install } from './cache.ts';
 import { acquireLock } from './lock.ts';
 import { isPartName, type Part, type PartName, partNames, partStamp, parts } from './parts.ts';
@@ -113,6 +113,8 @@ async function build(
       return await buildGoPart(name, part.recipe, context);
     case 'collector':
       return await buildCollector(name, part.version, part.recipe, context);
+    case 'manifests':
+      return await joinManifests(name, part.recipe, context);
     case 'system':
       throw new Error(`${name} is a program of the system and cannot be built`);
   }
@@ -202,7 +204,7 @@ export function listParts(env: NodeJS.ProcessEnv = process.env): string[] {
       part.recipe.kind === 'system'
         ? part.recipe.remedy
         : `not built yet: node test/tools/get.ts ${name} (up to ${part.expectedSeconds} s)`;
-    return `${name.padEnd(12)} ${part.version.padEnd(14)} ${findPart(name, env) ?? how}  (${part.purpose})`;
+    return `${name.padEnd(24)} ${part.version.padEnd(14)} ${findPart(name, env) ?? how}  (${part.purpose})`;
   });
 }
 

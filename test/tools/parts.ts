@@ -7,7 +7,32 @@
 
 import { createHash } from 'node:crypto';
 
-export const partNames = ['nats-server', 'prometheus', 'promtool', 'otelcol', 'chromium'] as const;
+export const partNames = [
+  'nats-server',
+  'prometheus',
+  'promtool',
+  'otelcol',
+  'helm',
+  'helm3',
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+  'kubectl',
+  'coredns',
+  'prometheus-operator-crds',
+  'gateway-api-crds',
+  'keda-crds',
+  'containerd',
+  'runc',
+  'cni-plugins',
+  'nft',
+  'iproute2',
+  'busybox',
+  'chromium',
+] as const;
 export type PartName = (typeof partNames)[number];
 
 /** A Go module with its exact version. */
@@ -19,7 +44,14 @@ export type GoRecipe = GoModule & {
   /** The import path of its `main`. */
   package: string;
   ldflags: string;
+  /** The version of the modules that this one keeps in its own tree, and requires as v0.0.0. */
+  stagedVersion?: string;
+  /** Some of it is written in C. */
+  needsC?: true;
 };
+
+/** Files of a Go module that is never compiled: its YAML, joined into one file. */
+export type ManifestsRecipe = GoModule & { kind: 'manifests'; folder: string; files: string[] };
 
 /** An OpenTelemetry Collector of our own choice of components, put together by the project's builder. */
 export type CollectorRecipe = {
@@ -43,7 +75,7 @@ export type Part = {
   /** What the program itself calls its version; of a system program: whatever the system has. */
   version: string;
   purpose: string;
-  recipe: GoRecipe | CollectorRecipe | SystemRecipe;
+  recipe: GoRecipe | CollectorRecipe | ManifestsRecipe | SystemRecipe;
   /** On two cores, with nothing downloaded or compiled before; parts share much, so it is often far less. */
   expectedSeconds: number;
   /** A program of that name on the PATH will do from this version on, where there is no Go to build ours. */
@@ -64,6 +96,53 @@ const prometheusVersion = '3.16.0';
 /** Without symbol tables the programs are a quarter smaller and link faster. */
 const stripped = '-s -w';
 const prometheusFlags = `${stripped} -X github.com/prometheus/common/version.Version=${prometheusVersion}`;
+
+/** What a Helm that was not built by its own Makefile would not know: its version, and the Kubernetes it renders for. */
+const helm4Flags = `${stripped} -X helm.sh/helm/v4/internal/version.version=v4.3.1`;
+const helm3Flags = [
+  stripped,
+  '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
+  ...['pkg/lint/rules', 'pkg/chartutil'].flatMap((folder) => [
+    `-X helm.sh/helm/v3/${folder}.k8sVersionMajor=1`,
+    `-X helm.sh/helm/v3/${folder}.k8sVersionMinor=37`,
+  ]),
+].join(' ');
+
+const kubernetesVersion = '1.36.3';
+/** Without its version in it a server says v0.0.0, and charts that name the versions they are for refuse it. */
+const kubernetesFlags = [
+  stripped,
+  ...Object.entries({ gitVersion: `v${kubernetesVersion}`, gitMajor: '1', gitMinor: '36' }).map(
+    ([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`,
+  ),
+].join(' ');
+
+function kubernetesPart(name: string, purpose: string, expectedSeconds: number, needsC?: true): Part {
+  return {
+    version: kubernetesVersion,
+    purpose,
+    recipe: {
+      kind: 'go',
+      module: 'k8s.io/kubernetes',
+      version: `v${kubernetesVersion}`,
+      package: `k8s.io/kubernetes/cmd/${name}`,
+      ldflags: kubernetesFlags,
+      stagedVersion: 'v0.36.3',
+      ...(needsC && { needsC }),
+    },
+    expectedSeconds,
+  };
+}
+
+function systemPart(purpose: string, debianPackage: string, paths: string[]): Part {
+  const remedy = `install it: apt-get install ${debianPackage}`;
+  return {
+    version: 'of the system',
+    purpose,
+    recipe: { kind: 'system', paths, remedy },
+    expectedSeconds: 0,
+  };
+}
 
 export const parts: Record<PartName, Part> = {
   'nats-server': {
@@ -139,16 +218,121 @@ export const parts: Record<PartName, Part> = {
     },
     expectedSeconds: 360,
   },
-  chromium: {
-    version: 'of the system',
-    purpose: 'the browser',
+  helm: {
+    version: '4.3.1',
+    purpose: 'lints, renders and installs the chart',
     recipe: {
-      kind: 'system',
-      paths: ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
-      remedy: 'install it: apt-get install chromium',
+      kind: 'go',
+      module: 'helm.sh/helm/v4',
+      version: 'v4.3.1',
+      package: 'helm.sh/helm/v4/cmd/helm',
+      ldflags: helm4Flags,
     },
-    expectedSeconds: 0,
+    expectedSeconds: 150,
   },
+  helm3: {
+    version: '3.22.0',
+    purpose: 'the Helm that many still have',
+    recipe: {
+      kind: 'go',
+      module: 'helm.sh/helm/v3',
+      version: 'v3.22.0',
+      package: 'helm.sh/helm/v3/cmd/helm',
+      ldflags: helm3Flags,
+    },
+    expectedSeconds: 90,
+  },
+  etcd: {
+    version: '3.6.16',
+    purpose: 'where Kubernetes keeps what it knows',
+    recipe: {
+      kind: 'go',
+      module: 'go.etcd.io/etcd/server/v3',
+      version: 'v3.6.16',
+      package: 'go.etcd.io/etcd/server/v3',
+      ldflags: stripped,
+    },
+    expectedSeconds: 60,
+  },
+  'kube-apiserver': kubernetesPart('kube-apiserver', 'the API of Kubernetes', 300),
+  'kube-controller-manager': kubernetesPart('kube-controller-manager', 'deployments and endpoints', 180),
+  'kube-scheduler': kubernetesPart('kube-scheduler', 'gives each pod its node', 120),
+  kubelet: kubernetesPart('kubelet', 'runs the pods of a node', 180, true),
+  'kube-proxy': kubernetesPart('kube-proxy', 'brings connections to a Service to its pods', 90),
+  kubectl: kubernetesPart('kubectl', 'asks the API', 90),
+  coredns: {
+    version: '1.15.0',
+    purpose: 'the names of Services',
+    recipe: {
+      kind: 'go',
+      module: 'github.com/coredns/coredns',
+      version: 'v1.15.0',
+      package: 'github.com/coredns/coredns',
+      ldflags: stripped,
+    },
+    expectedSeconds: 150,
+  },
+  'prometheus-operator-crds': {
+    version: '0.85.0',
+    purpose: 'the shapes of monitors and rules',
+    recipe: {
+      kind: 'manifests',
+      module: 'github.com/prometheus-operator/prometheus-operator',
+      version: 'v0.85.0',
+      folder: 'example/prometheus-operator-crd',
+      files: ['podmonitors', 'prometheusrules', 'servicemonitors'].map(
+        (kind) => `monitoring.coreos.com_${kind}.yaml`,
+      ),
+    },
+    expectedSeconds: 15,
+  },
+  'gateway-api-crds': {
+    version: '1.6.3',
+    purpose: 'the shapes of routes',
+    recipe: {
+      kind: 'manifests',
+      module: 'sigs.k8s.io/gateway-api',
+      version: 'v1.6.3',
+      folder: 'config/crd/standard',
+      files: ['gatewayclasses', 'gateways', 'httproutes'].map(
+        (kind) => `gateway.networking.k8s.io_${kind}.yaml`,
+      ),
+    },
+    expectedSeconds: 15,
+  },
+  'keda-crds': {
+    version: '2.21.0',
+    purpose: 'the shape of an autoscaler',
+    recipe: {
+      kind: 'manifests',
+      module: 'github.com/kedacore/keda/v2',
+      version: 'v2.21.0',
+      folder: 'config/crd/bases',
+      files: ['keda.sh_scaledobjects.yaml', 'keda.sh_triggerauthentications.yaml'],
+    },
+    expectedSeconds: 15,
+  },
+  containerd: systemPart('keeps images and containers', 'containerd', ['/usr/bin/containerd']),
+  runc: systemPart('starts containers', 'runc', ['/usr/sbin/runc', '/usr/bin/runc']),
+  'cni-plugins': systemPart('connect pods', 'containernetworking-plugins', [
+    '/usr/lib/cni/bridge',
+    '/opt/cni/bin/bridge',
+  ]),
+  nft: systemPart('filters and forwards packets', 'nftables', ['/usr/sbin/nft', '/usr/bin/nft']),
+  iproute2: systemPart('connects network namespaces', 'iproute2', [
+    '/usr/sbin/ip',
+    '/usr/bin/ip',
+    '/sbin/ip',
+  ]),
+  busybox: systemPart('the program of a container that does nothing', 'busybox-static', [
+    '/usr/bin/busybox',
+    '/bin/busybox',
+  ]),
+  chromium: systemPart('the browser', 'chromium', [
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ]),
 };
 
 export function isPartName(word: string): word is PartName {
@@ -190,10 +374,22 @@ export function collectorModules(recipe: CollectorRecipe): GoModule[] {
 }
 
 /**
+ * The modules that a `go.mod` requires as v0.0.0: they lie in the same tree, its own `replace` lines say so, and only
+ * those of a main module count. Whoever builds from outside has to say which published version stands for them.
+ */
+export function stagedModules(goMod: string): string[] {
+  return [...goMod.matchAll(/^\t(\S+) v0\.0\.0(?: \/\/ indirect)?$/gm)].map(([, module]) => module!);
+}
+
+/**
  * The text of a `go.mod`. Its Go version matters: without one Go would take the module for one of 2021, and fetch the
  * requirements of all requirements.
  */
-export function renderGoMod(modules: GoModule[]): string {
-  const requirements = modules.map(({ module, version }) => `\t${module} ${version}`);
-  return [`module ${ownModule}`, '', 'go 1.25.0', '', 'require (', ...requirements, ')', ''].join('\n');
+export function renderGoMod(requirements: GoModule[], replacements: GoModule[] = []): string {
+  const required = requirements.map(({ module, version }) => `\t${module} ${version}`);
+  const replaced = replacements.map(({ module, version }) => `\t${module} => ${module} ${version}`);
+  const replace = replaced.length === 0 ? [] : ['replace (', ...replaced, ')', ''];
+  return [`module ${ownModule}`, '', 'go 1.25.0', '', 'require (', ...required, ')', '', ...replace].join(
+    '\n',
+  );
 }

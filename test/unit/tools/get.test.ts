@@ -12,20 +12,30 @@ import { createTempFolder } from '../../support/child.ts';
 import { findPart, getPart, isAtLeast, listParts, programVersion } from '../../tools/get.ts';
 import { partNames, partStamp, parts } from '../../tools/parts.ts';
 
-type Machine = { env: NodeJS.ProcessEnv; cache: string; bin: string; goCalls: () => string[] };
+type Machine = {
+  env: NodeJS.ProcessEnv;
+  cache: string;
+  bin: string;
+  /** What `go mod download` brings, whatever is asked for. */
+  download: string;
+  goCalls: () => string[];
+};
 
 /** A machine with an empty cache and nothing on the PATH but the shell's own programs. */
 function machine(t: TestContext): Machine {
   const folder = createTempFolder('get-test');
   t.after(folder.remove);
   const [bin, cache] = [join(folder.path, 'bin'), join(folder.path, 'cache')];
+  const download = join(folder.path, 'download');
   mkdirSync(bin);
+  mkdirSync(download);
   const calls = join(folder.path, 'go-calls');
   writeFileSync(calls, '');
   return {
-    env: { PATH: `${bin}:/usr/bin:/bin`, TEST_PARTS_FOLDER: cache, GO_CALLS: calls },
+    env: { PATH: `${bin}:/usr/bin:/bin`, TEST_PARTS_FOLDER: cache, GO_CALLS: calls, GO_DOWNLOAD: download },
     cache,
     bin,
+    download,
     goCalls: () => readFileSync(calls, 'utf8').split('\n').slice(0, -1),
   };
 }
@@ -42,6 +52,7 @@ function addGo({ bin }: Machine, build = 'true'): void {
     `echo "$1 $CGO_ENABLED $GOFLAGS" >> "$GO_CALLS"
 case $1 in
 version) echo "go version go1.26.0 linux/amd64" ;;
+mod) echo '{"Dir":"'$GO_DOWNLOAD'","GoMod":"'$GO_DOWNLOAD/go.mod'"}' ;;
 build)
   ${build}
   while [ "$1" != -o ]; do shift; done
@@ -72,6 +83,37 @@ describe('getPart', () => {
     assert.deepEqual(await getPart('nats-server', { env: here.env, onProgress: quiet }), part);
     assert.equal(here.goCalls().length, 3, 'the second time it is only found');
     assert.deepEqual(readdirSync(here.cache).sort(), ['nats-server', 'nats-server.version']);
+  });
+
+  it('builds with C where the recipe needs it, and takes staged modules from where they are published', async (t) => {
+    const here = machine(t);
+    addGo(here, 'cp go.mod "$GO_DOWNLOAD/go.mod.used"');
+    writeFileSync(
+      join(here.download, 'go.mod'),
+      'require (\n\tk8s.io/api v0.0.0\n\tk8s.io/utils v0.1.0\n)\n',
+    );
+    const part = await getPart('kubelet', { env: here.env, onProgress: quiet });
+    assert.deepEqual(part, { path: join(here.cache, 'kubelet') });
+    assert.deepEqual(here.goCalls(), ['version  ', 'mod 0 -mod=mod', 'get 1 -mod=mod', 'build 1 -mod=mod']);
+    const used = readFileSync(join(here.download, 'go.mod.used'), 'utf8');
+    assert.match(used, /\nreplace \(\n\tk8s\.io\/api => k8s\.io\/api v0\.36\.3\n\)\n$/);
+  });
+
+  it('joins manifests into one file of several documents', async (t) => {
+    const here = machine(t);
+    addGo(here);
+    const { recipe } = parts['keda-crds'];
+    assert.ok(recipe.kind === 'manifests');
+    mkdirSync(join(here.download, recipe.folder), { recursive: true });
+    for (const [index, file] of recipe.files.entries())
+      writeFileSync(
+        join(here.download, recipe.folder, file),
+        `${index === 0 ? '---\n' : ''}number: ${index}\n`,
+      );
+    const part = await getPart('keda-crds', { env: here.env, onProgress: quiet });
+    assert.ok('path' in part);
+    assert.equal(readFileSync(part.path, 'utf8'), '---\nnumber: 0\n---\nnumber: 1\n');
+    assert.equal(findPart('keda-crds', here.env), part.path);
   });
 
   it('builds anew what is of another version', async (t) => {

@@ -9,13 +9,14 @@ import {
   parts,
   renderGoMod,
   renderManifest,
+  stagedModules,
 } from '../../tools/parts.ts';
 
 /** Every Go module that the table names. */
 function pinnedModules(): GoModule[] {
   return partNames.flatMap((name) => {
     const { recipe } = parts[name];
-    if (recipe.kind === 'go') return [recipe];
+    if (recipe.kind === 'go' || recipe.kind === 'manifests') return [recipe];
     if (recipe.kind === 'collector') return [recipe.builder, ...collectorModules(recipe)];
     return [];
   });
@@ -49,6 +50,23 @@ describe('parts', () => {
   it('takes its own names for names and nothing else', () => {
     assert.ok(partNames.every(isPartName));
     for (const word of ['', 'nats', 'constructor', '--list']) assert.equal(isPartName(word), false, word);
+  });
+
+  it('builds everything of Kubernetes from one version', () => {
+    const ofKubernetes = partNames
+      .map((name) => parts[name])
+      .filter(({ recipe }) => recipe.kind === 'go' && recipe.module === 'k8s.io/kubernetes');
+    assert.equal(ofKubernetes.length, 6);
+    for (const { version, recipe } of ofKubernetes) {
+      assert.ok(recipe.kind === 'go');
+      const [major, minor, patch] = version.split('.');
+      assert.equal(recipe.version, `v${version}`);
+      assert.equal(recipe.stagedVersion, `v0.${minor}.${patch}`);
+      assert.ok(recipe.ldflags.includes(`.gitVersion=v${version} `));
+      assert.ok(
+        recipe.ldflags.endsWith(`.gitMajor=${major} -X k8s.io/component-base/version.gitMinor=${minor}`),
+      );
+    }
   });
 
   it('builds Prometheus and promtool from one version of one module', () => {
@@ -97,11 +115,31 @@ describe('renderManifest', () => {
   });
 });
 
+describe('stagedModules', () => {
+  it('are those required as v0.0.0 exactly', () => {
+    const goMod = [
+      ...['module k8s.io/kubernetes', 'require (', '\tk8s.io/api v0.0.0', '\tk8s.io/klog/v2 v2.140.0'],
+      ...['\tk8s.io/utils v0.0.0-20260210185600-b8788abfbbc2', '\tk8s.io/kms v0.0.0 // indirect', ')'],
+      ...['replace (', '\tk8s.io/api => ./staging/src/k8s.io/api', ')'],
+    ];
+    assert.deepEqual(stagedModules(goMod.join('\n')), ['k8s.io/api', 'k8s.io/kms']);
+  });
+});
+
 describe('renderGoMod', () => {
+  const tide: GoModule = { module: 'example.com/tide', version: 'v1.2.3' };
+
   it('requires each module at its version, and says which Go it is written for', () => {
     assert.equal(
-      renderGoMod([{ module: 'example.com/tide', version: 'v1.2.3' }]),
+      renderGoMod([tide]),
       'module tidegauge.invalid/part\n\ngo 1.25.0\n\nrequire (\n\texample.com/tide v1.2.3\n)\n',
+    );
+  });
+
+  it('replaces modules by their own published versions', () => {
+    assert.match(
+      renderGoMod([], [tide]),
+      /^require \(\n\)\n\nreplace \(\n\texample\.com\/tide => example\.com\/tide v1\.2\.3\n\)\n$/m,
     );
   });
 });

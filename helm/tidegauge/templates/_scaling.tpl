@@ -1,0 +1,12 @@
+{{/* What both autoscalers go by. */}}
+
+{{/* Connections that a pod should carry. */}}
+{{- define "tidegauge.connectionsTarget" -}}
+{{- $limit := include "tidegauge.setting" (list . "TIDEGAUGE_MAX_CONNECTIONS") | int64 }}
+{{- div (mul $limit (int64 .Values.autoscaling.connectionsPercent)) 100 | max 1 }}
+{{- end }}
+
+{{/* Matches the pods of the Deployment in PromQL, whoever scrapes them. */}}
+{{- define "tidegauge.podsInPrometheus" -}}
+namespace="{{ .Release.Namespace }}",pod=~"{{ include "tidegauge.fullname" . }}-[0-9a-z]+-[0-9a-z]+"
+{{- end }}
