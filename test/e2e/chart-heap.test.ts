@@ -16,7 +16,10 @@ const mib = 1024 ** 2;
 const youngMaxBytes = 96 * mib;
 
 const skip = await skipWithout('helm');
-const made = skip === false ? createControlGroup(`tidegauge-chart-${process.pid}`, 512 * mib) : skip;
+const made =
+  skip === false
+    ? createControlGroup(`tidegauge-chart-${process.pid}`, { memoryLimitBytes: 512 * mib })
+    : skip;
 if (skip === false && typeof made === 'string' && process.env.CI === 'true') throw new Error(made);
 
 test('the heap takes half of the memory limit, as Node in the container sees it', {
