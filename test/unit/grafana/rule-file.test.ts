@@ -61,7 +61,7 @@ test('a long one is broken at what binds least, then in its parentheses, never i
     ')',
     '> 0.1',
   ]);
-  const name = 'a_series_with_a_long_name_that_does_not_fit_beside_its_labels';
+  const name = 'a_series_whose_name_does_not_fit_beside_its_sum';
   assert.deepEqual(formatPromql(`${outer} (${inner(name)})`), [`${outer} (`, `  ${inner(name)}`, ')']);
 });
 
