@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { chartSettings } from '../../helm/settings.ts';
 import { parseDurationMs, parseSettings } from '../../src/config.ts';
+import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../../src/leaving.ts';
 import { checkTelemetryEnv } from '../../src/telemetry/otel-env.ts';
 import {
   chartPath,
@@ -398,7 +399,8 @@ describe('long-lived connections', () => {
     const window = seconds(manifests, 'TIDEGAUGE_DRAIN_WINDOW');
     assert.ok(wait === 0 || delay === 0, 'a sleep and a delay');
     const grace = manifests.pod.terminationGracePeriodSeconds;
-    const needed = wait + delay + window + lastExportSeconds() + (set === 'full' ? 20 : 10);
+    const needed = wait + delay + window + LAST_EXPORT_MS / 1000 + (set === 'full' ? 20 : 10);
+    assert.ok(grace >= wait + delay + window + LEAVING_MARGIN_MS / 1000);
     if (set === 'full') assert.ok(grace === 300 && grace >= needed);
     else assert.equal(grace, needed);
     assert.ok(manifests.deployment.spec.progressDeadlineSeconds >= grace + 60);
@@ -572,10 +574,4 @@ describe('being watched', () => {
 
 function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** What main.ts gives the last export. */
-function lastExportSeconds(): number {
-  const main = readFileSync(join(import.meta.dirname, '../../src/main.ts'), 'utf8');
-  return Number(/LAST_EXPORT_MS = ([\d_]+);/.exec(main)![1]!.replaceAll('_', '')) / 1000;
 }

@@ -3,7 +3,7 @@ Times. A pod that is told to leave sleeps (by the kubelet) or waits (in the gate
 more, then spreads its closes over a window, exports once more, and goes.
 */}}
 
-{{/* What main.ts gives the last export. */}}
+{{/* What src/leaving.ts gives the last export. */}}
 {{- define "tidegauge.lastExportSeconds" -}}5{{- end }}
 
 {{- define "tidegauge.neededGraceSeconds" -}}
