@@ -1,7 +1,9 @@
 /** The parent's side of drainable-program.ts. */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { TestGroup } from './control-groups.ts';
 
 export type DrainableGateway = {
   pid: number;
@@ -17,8 +19,13 @@ export type DrainableGateway = {
 
 const program = join(import.meta.dirname, 'drainable-program.ts');
 
-export async function startDrainableGateway(env: Record<string, string>): Promise<DrainableGateway> {
+export async function startDrainableGateway(
+  env: Record<string, string>,
+  /** The control group that it lives in: it is put there before it looks where it is. */
+  group?: TestGroup,
+): Promise<DrainableGateway> {
   const child = fork(program, [JSON.stringify(env)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  group?.add(child.pid!);
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const exited = once(child, 'exit').then(() => void process.off('exit', kill));

@@ -1,6 +1,7 @@
 /** The program as a user starts it: `node src/main.ts` in a process of its own, with its log. */
 import { join } from 'node:path';
 import { type Child, createTempFolder, startChild } from './child.ts';
+import type { TestGroup } from './control-groups.ts';
 import { until } from './until.ts';
 
 export type LogLine = { msg: string; level: number; [field: string]: unknown };
@@ -35,8 +36,11 @@ export async function startGateway(
   env: Record<string, string> = {},
   args: string[] = [],
   nodeArgs: string[] = [],
+  /** The control group that it lives in: it is put there before it looks where it is. */
+  group?: TestGroup,
 ): Promise<GatewayProcess> {
   const child = await spawnGateway({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env }, args, nodeArgs);
+  group?.add(child.pid);
   const lines = (): LogLine[] =>
     child
       .log()

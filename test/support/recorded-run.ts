@@ -108,9 +108,11 @@ async function record(undo: (() => Promise<unknown> | unknown)[]): Promise<Omit<
     TIDEGAUGE_MAX_BUFFERED: '256KiB',
     TIDEGAUGE_ORIGINS: 'https://tide.example',
   };
-  const [gateway, companion] = await Promise.all([startDrainableGateway(env), startDrainableGateway(env)]);
+  const [gateway, companion] = await Promise.all([
+    startDrainableGateway(env, typeof group === 'string' ? undefined : group),
+    startDrainableGateway(env),
+  ]);
   undo.push(() => Promise.all([gateway.stop(), companion.stop()]));
-  if (typeof group !== 'string') group.add(gateway.pid);
   const rules = await fastRules();
   undo.push(rules.remove);
   const prometheus = await startPrometheus({

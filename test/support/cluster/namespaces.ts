@@ -3,12 +3,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { type Child, startChild } from '../child.ts';
+import { until } from '../until.ts';
 import { folderPrefix, type KeeperGreeting, removeRemains } from './keeper.ts';
 
 const run = promisify(execFile);
@@ -67,6 +69,10 @@ export async function createNamespaces(): Promise<Namespaces> {
       async end() {
         keeper.ref();
         await end();
+        // The kernel takes a namespace apart a moment after the last process in it has ended.
+        await until('the network cable is gone', () => !existsSync(`/sys/class/net/${cable}`), {
+          timeoutMs: endTimeoutMs,
+        });
       },
     };
   } catch (error) {

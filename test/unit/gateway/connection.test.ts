@@ -183,4 +183,20 @@ describe('a connection', () => {
     assert.equal(figures().closed.protocol_error, 1);
     assert.equal(figures().messages.receive, 1);
   });
+
+  test('hands its counts over when it ends, so that the audit finds each total in the ended and the live', () => {
+    const { gateway, connect, turn, figures } = createTestGateway();
+    const [leaving, staying] = [connect(), connect()];
+    staying.room = 0;
+    gateway.hub.publish('public.a', payload(100));
+    turn();
+    leaving.send('{"type":"ping","timestamp":1}');
+    leaving.closeFromClient(1000);
+    assert.equal(gateway.audit(), 0);
+    assert.equal(gateway.ledger.ended.messagesReceived, 1);
+    gateway.ledger.counts.matched += 1;
+    assert.equal(gateway.audit(), 1);
+    // Both the audit and the sum that no longer holds.
+    assert.equal(figures().ledgerDrift, 2);
+  });
 });
