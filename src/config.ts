@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
+import { shownValue } from './shown-value.ts';
 
 export type SettingKind = 'text' | 'integer' | 'number' | 'duration' | 'size' | 'choice' | 'flag' | 'list';
 
@@ -447,7 +448,7 @@ export function parseSettings(env: Environment): ParsedSettings {
     if (result.success) parsed[key] = result.data;
     else
       faults.push(
-        `${name}: ${isSecret ? 'the value' : JSON.stringify(given)} cannot be used; it must be ${accepts}`,
+        `${name}: ${isSecret ? 'the value' : shownValue(given)} cannot be used; it must be ${accepts}`,
       );
   }
   faults.push(...unknownNames(env));
@@ -491,11 +492,19 @@ function unknownNames(env: Environment): string[] {
     .filter(
       (name) => name.startsWith('TIDEGAUGE_') && !known.includes(name) && !injectedByKubernetes.test(name),
     )
-    .map((name) => `${name} is not a setting; did you mean ${nearest(name, known)}?`);
+    .map((name) => {
+      const guess = nearest(name, known);
+      return `${name} is not a setting${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+    });
 }
 
-function nearest(name: string, candidates: readonly string[]): string {
-  return candidates.reduce((best, one) => (editDistance(name, one) < editDistance(name, best) ? one : best));
+/** Changes of a letter by which a name may differ from what was meant. Over it, a guess would mislead. */
+const TYPOS_MAX = 3;
+
+function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const distances = candidates.map((one) => ({ one, distance: editDistance(name, one) }));
+  const [first] = distances.sort((a, b) => a.distance - b.distance);
+  return first !== undefined && first.distance <= TYPOS_MAX ? first.one : undefined;
 }
 
 /** Levenshtein distance, one row at a time. */

@@ -2,6 +2,7 @@
  * Environment variables by name and kind, with what is wrong with them gathered as faults: the variable, the value
  * and what it must be. An empty value counts as unset.
  */
+import { shownValue } from '../shown-value.ts';
 
 export type OtelEnvironment = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +23,7 @@ export class EnvironmentReader {
   }
 
   fault(name: string, mustBe: string): void {
-    this.faults.push(`${name}: ${JSON.stringify(this.#env[name])} cannot be used; it must be ${mustBe}`);
+    this.faults.push(`${name}: ${shownValue(this.#env[name])} cannot be used; it must be ${mustBe}`);
   }
 
   text(name: string | undefined): string | undefined {

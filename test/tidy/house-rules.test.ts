@@ -67,7 +67,7 @@ describe('dependencies point one way', () => {
     'src/gateway/': /^src\/(gateway\/|bus\/(subjects|subject-index)\.ts$)/,
     'src/bus/': /^src\/bus\//,
     'src/telemetry/':
-      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|reports\/readings)\.ts$)/,
+      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|reports\/readings)\.ts$)/,
     'src/reports/': /^src\/reports\//,
     'src/http/': /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness)\.ts$)/,
   };

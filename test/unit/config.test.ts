@@ -73,11 +73,19 @@ describe('settings', () => {
     const [fault] = faultsOf({ TIDEGAUGE_ADMIN_TOKEN: 'short' });
     assert.match(fault!, /^TIDEGAUGE_ADMIN_TOKEN: the value cannot be used/);
     assert.doesNotMatch(fault!, /short/);
+    const [inAddress] = faultsOf({ NATS_URL: 'nats://user:p/ss,word@h:4222' });
+    assert.match(inAddress!, /^NATS_URL: the value cannot be used; it must be .* without credentials/);
+    assert.doesNotMatch(inAddress!, /user|word/);
   });
 
   test('that do not exist are refused, and the nearest is suggested', () => {
     assert.match(faultsOf({ TIDEGAUGE_PING_INTERVALL: '5s' })[0]!, /did you mean TIDEGAUGE_PING_INTERVAL\?$/);
-    assert.match(faultsOf({ TIDEGAUGE_JWT_SECRET: 'x' })[0]!, /^TIDEGAUGE_JWT_SECRET is not a setting/);
+    assert.match(faultsOf({ TIDEGAUGE_MAX_BUFFER: '1MiB' })[0]!, /did you mean TIDEGAUGE_MAX_BUFFERED\?$/);
+  });
+
+  test('that are like no other are refused without a guess', () => {
+    assert.deepEqual(faultsOf({ TIDEGAUGE_FOO: '1' }), ['TIDEGAUGE_FOO is not a setting']);
+    assert.deepEqual(faultsOf({ TIDEGAUGE_JWT_SECRET: 'x' }), ['TIDEGAUGE_JWT_SECRET is not a setting']);
   });
 
   test('let pass what Kubernetes injects for a Service named tidegauge', () => {

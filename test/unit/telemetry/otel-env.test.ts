@@ -152,9 +152,10 @@ for (const [name, value, remedy] of faults) {
 test('all faults are told at once, and a secret is not repeated', () => {
   const { faults: all } = parseOtelEnv({
     OTEL_EXPORTER_OTLP_HEADERS: 'Bearer hunter2',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'me:hunter2@collector:4318',
     OTEL_METRICS_EXPORTER: 'x',
     OTEL_SDK_DISABLED: '1',
   });
-  assert.equal(all.length, 3);
+  assert.equal(all.length, 4);
   assert.ok(all.every((fault) => !fault.includes('hunter2')));
 });
