@@ -173,7 +173,7 @@ const table = {
     env: 'TIDEGAUGE_REUSE_PORT',
     ...flag({
       default: 'false',
-      doc: 'Several processes on one machine share PORT, each a gateway of its own; the kernel spreads new connections. Give each its own ADMIN_PORT to see its figures.',
+      doc: 'Several processes on one machine share PORT, each a gateway of its own; the kernel spreads new connections. Give each its own ADMIN_PORT to see its figures. One that leaves stops listening on PORT when it begins to close, and the others get the newcomers.',
     }),
   },
   adminHost: {

@@ -274,6 +274,9 @@ export class Service {
       Math.max(PROGRESS_INTERVAL_MS, (delayMs + windowMs) / 10),
     );
     drain.begin();
+    await drain.refusing;
+    // Of those that share the port, the kernel would go on sending us a share of the newcomers, to be refused.
+    if (this.#settings.reusePort) this.#http.servers[0]?.close();
     await drain.done;
     clearInterval(progress);
     await this.#drainBus();

@@ -51,6 +51,7 @@ export class Drain {
   readonly #connections: Connections;
   readonly #settings: DrainSettings;
   readonly #around: DrainSurroundings;
+  readonly #refusing: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #done: PromiseWithResolvers<void> = Promise.withResolvers();
   #phase: DrainPhase = 'serving';
   #stopTicking: (() => void) | undefined;
@@ -88,6 +89,11 @@ export class Drain {
     return this.isDraining ? this.#connections.size : 0;
   }
 
+  /** Resolves when new connections are refused from now on. */
+  get refusing(): Promise<void> {
+    return this.#refusing.promise;
+  }
+
   /** Resolves when new connections are refused and the last old one has ended. */
   get done(): Promise<void> {
     return this.#done.promise;
@@ -113,6 +119,7 @@ export class Drain {
   /** Ends everything without waiting for anybody. */
   terminate(): void {
     this.#phase = 'ending';
+    this.#refusing.resolve();
     for (const connection of this.#connections) {
       connection.close('drain');
       connection.terminate('drain');
@@ -139,6 +146,7 @@ export class Drain {
 
   #beginClosing(nowMs: number): void {
     this.#phase = 'closing';
+    this.#refusing.resolve();
     this.#closingFromMs = nowMs;
     this.#order = shuffled(this.#connections, this.#around.random);
     this.#spreadMs = Math.min(this.#settings.drainWindowMs, this.#order.length * SPACING_MAX_MS);

@@ -92,6 +92,31 @@ test('while it closes, upgrades get 503, reports and probes go on, and a second 
   }
 });
 
+test('of two that share a port, the one that closes leaves all newcomers to the other', async () => {
+  const shared = { TIDEGAUGE_REUSE_PORT: 'true', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '1m' };
+  const leaving = await startTestService(shared);
+  const staying = await startTestService({ ...shared, PORT: new URL(leaving.url).port });
+  const opened = async ({ collect }: typeof leaving) =>
+    (await collect()).value('tidegauge.connection.opened') as number;
+  try {
+    // The kernel chooses by the ports of both ends: it is enough to come until each has somebody.
+    await until('both have clients', async () => {
+      await connectClient(leaving.wsUrl);
+      return (await opened(leaving)) > 0 && (await opened(staying)) > 0;
+    });
+    const [before, others] = [await opened(leaving), await opened(staying)];
+    const drained = leaving.service.drain();
+    await until('it refuses', () => leaving.service.gateway.drain.isRefusing);
+    for (let newcomers = 1; newcomers <= 20; newcomers += 1) await connectClient(leaving.wsUrl);
+    assert.deepEqual([await opened(leaving), await opened(staying)], [before, others + 20]);
+    assert.equal((await leaving.getJson('/readyz')).status, 503);
+    await drained;
+  } finally {
+    await Promise.all([leaving, staying].map(({ service }) => service.hurry()));
+    await Promise.all([leaving.stop(), staying.stop()]);
+  }
+});
+
 test('a client that follows the hint has left by itself, and was not closed by the drain', async () => {
   const { service, wsUrl, url, log, stop } = await startTestService({ TIDEGAUGE_DRAIN_WINDOW: '10s' });
   try {
