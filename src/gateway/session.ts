@@ -2,7 +2,7 @@
  * The conversation with one client: what it asks, and what we answer. Rules about channels live here; how
  * bytes reach the client is the connection's business, and who hears what is the hub's.
  */
-import { isAllowed, isPattern } from '../bus/subjects.ts';
+import { isAllowed, isPattern, subjectLengthMax, subjectTokensMax } from '../bus/subjects.ts';
 import type { Connection } from './connection.ts';
 import { encodeTextFrame } from './frame.ts';
 import type { Hub } from './hub.ts';
@@ -38,6 +38,8 @@ export type SessionSurroundings = {
   /** Monotonic milliseconds at which the gateway started. */
   startedMs: number;
 };
+
+const channelGrammar = `A channel is a NATS subject or a pattern with * and a final >, of at most ${subjectLengthMax} characters and ${subjectTokensMax} tokens.`;
 
 /** Welcomes a new client and lets it hear the default channels. */
 export function welcome(connection: Connection, around: SessionSurroundings): void {
@@ -107,12 +109,7 @@ function answer(connection: Connection, message: ClientMessage, around: SessionS
 function subscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
   const { rules } = around;
   if (!channels.every(isPattern)) {
-    return refuse(
-      connection,
-      around,
-      'bad_channel',
-      'A channel is a NATS subject or a pattern with * and a final >.',
-    );
+    return refuse(connection, around, 'bad_channel', channelGrammar);
   }
   if (!channels.every((channel) => isAllowed(channel, rules.allowedChannels))) {
     return refuse(connection, around, 'forbidden', 'A channel is outside of what this client may hear.');
@@ -133,12 +130,7 @@ function subscribe(connection: Connection, channels: readonly string[], around: 
 
 function unsubscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
   if (!channels.every(isPattern)) {
-    return refuse(
-      connection,
-      around,
-      'bad_channel',
-      'A channel is a NATS subject or a pattern with * and a final >.',
-    );
+    return refuse(connection, around, 'bad_channel', channelGrammar);
   }
   if (connection.channels !== undefined) {
     for (const channel of channels) connection.channels.delete(channel);

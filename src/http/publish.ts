@@ -3,7 +3,7 @@
  * the bus took it, not that anybody received it.
  */
 import { BusUnavailableError } from '../bus/bus.ts';
-import { isSubject, matches } from '../bus/subjects.ts';
+import { isSubject, matches, subjectLengthMax, subjectTokensMax } from '../bus/subjects.ts';
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpError } from './errors.ts';
@@ -42,7 +42,7 @@ export function publishRoute(
 
 function allowedSubject(subject: string, patterns: readonly string[]): string {
   if (!isSubject(subject)) {
-    const remedy = 'Publish to a literal subject: tokens joined by dots, without blanks and wildcards.';
+    const remedy = `Publish to a literal subject: at most ${subjectTokensMax} tokens joined by dots, without blanks and wildcards, of ${subjectLengthMax} characters in all.`;
     throw new HttpError(400, 'bad_subject', remedy);
   }
   if (!patterns.some((pattern) => matches(pattern, subject))) {

@@ -139,6 +139,7 @@ test('bad channels are answered, and nothing changes', () => {
     return JSON.parse(client.received().at(-1)!).code;
   };
   assert.equal(errorOf(subscribe('a..b')), 'bad_channel');
+  assert.match(client.received().at(-1)!, /at most 256 characters and 32 tokens/);
   assert.equal(errorOf(subscribe('public.a', 'secret')), 'forbidden');
   assert.equal(errorOf(subscribe('>')), 'forbidden');
   assert.equal(errorOf(subscribe('public.a', 'public.b', 'public.c')), 'too_many_subscriptions');

@@ -88,8 +88,9 @@ test('what is no literal subject is refused', async () => {
     'x'.repeat(300),
   ];
   for (const subject of subjects) {
-    const { status, code } = await post(app, subject);
+    const { status, code, message } = await post(app, subject);
     assert.deepEqual([status, code], [400, 'bad_subject'], subject);
+    assert.match(message, /at most 32 tokens .* 256 characters/);
   }
   assert.deepEqual(app.published, []);
 });
