@@ -200,6 +200,18 @@ describe('what is not HTTP is told so or cut off', () => {
     });
   }
 
+  test('no host, or an expectation that nobody knows: the answer has a body as all refusals have', async () => {
+    for (const [rest, status, code] of [
+      ['\r\n', 400, 'bad_request'],
+      ['host: x\r\nexpect: more\r\n\r\n', 417, 'unknown_expectation'],
+    ] as const) {
+      const answer = await answerTo(get(rest));
+      assert.equal(statusOf(answer), status);
+      assert.match(answer, /^content-type: application\/json; charset=utf-8\r$/m);
+      assert.equal(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).error.code, code);
+    }
+  });
+
   test('a tunnel through us is cut off without a word', async () => {
     assert.equal(await answerTo('CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n'), '');
   });
