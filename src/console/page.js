@@ -202,7 +202,13 @@ async function lookWhyRefused() {
       return;
     }
   }
-  comeBack('refused, or not reachable');
+  // On another port this page is of a foreign origin, unless the gateway listens on loopback only.
+  const isForeign = page.origin !== location.origin;
+  comeBack(
+    isForeign
+      ? 'refused (TIDEGAUGE_ORIGINS must name this page), or not reachable'
+      : 'refused, or not reachable',
+  );
 }
 
 /** Later each time, and at random, lest all pages return at once. */

@@ -290,6 +290,21 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
       }
     });
 
+    test('of an admin port says which setting lets it hear, where it is foreign', async () => {
+      const divided = await startGateway({ ADMIN_PORT: '0', TIDEGAUGE_ORIGINS: 'https://app.example.com' });
+      try {
+        await withPage(async (page) => {
+          await page.goto(divided.adminUrl);
+          await shows(page, '#socket-state', 'not on this port');
+          await page.fill('#address', divided.wsUrl);
+          await page.click('#address-form button');
+          await shows(page, '#socket-state', /^refused \(TIDEGAUGE_ORIGINS must name this page\)/);
+        });
+      } finally {
+        await divided.stop();
+      }
+    });
+
     test('sees the gateway go, and comes back to it', async () => {
       const first = await startGateway();
       await withPage(async (page) => {
