@@ -196,17 +196,19 @@ describe('whoever breaks in finds little', () => {
     assert.deepEqual(ports(rendered.get('minimal')!), ['TCP/53', 'UDP/53']);
     assert.deepEqual(ports(rendered.get('subchart')!), ['TCP/4222', 'TCP/4318', 'TCP/53', 'UDP/53']);
     assert.deepEqual(ports(rendered.get('existing-secret')!), ['TCP/4222', 'TCP/53', 'UDP/53']);
-    const endpoints: [string, string][] = [
+    const endpoints: [url: string, port: string, protocol?: string][] = [
       ['http://collector', '80'],
       ['https://collector/v1/metrics', '443'],
       ['https://collector:4317/v1?x=:1', '4317'],
       ['http://[fd00::1]:4318', '4318'],
       ['collector:4317', '4317'],
+      ['http://collector', '443', 'grpc'],
     ];
-    for (const [url, port] of endpoints) {
+    for (const [url, port, protocol = null] of endpoints) {
       const settings = {
         OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: url,
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://other:9',
+        OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       };
       assert.deepEqual(
         ports(await withValues({ settings })),
@@ -214,6 +216,15 @@ describe('whoever breaks in finds little', () => {
         url,
       );
     }
+    // Where only a Secret knows the address, the usual ports.
+    const existingSecretKeys = { NATS_URL: 'nats', OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' };
+    assert.deepEqual(ports(await withValues({ existingSecret: 'addresses', existingSecretKeys })), [
+      'TCP/4222',
+      'TCP/4317',
+      'TCP/4318',
+      'TCP/53',
+      'UDP/53',
+    ]);
   });
 
   test('the NATS beside the gateway is for the gateway, the test and the namespace', { skip }, () => {
