@@ -62,6 +62,29 @@ const contradictions: Refusal[] = [
     values: { rollout: { maxSurge: '0%', maxUnavailable: 0 } },
     says: /maxSurge and rollout\.maxUnavailable are both 0/,
   },
+  ...[
+    { replicaCount: 2, podDisruptionBudget: { maxUnavailable: 0 } },
+    { replicaCount: 2, podDisruptionBudget: { maxUnavailable: '0%' } },
+    { replicaCount: 2, podDisruptionBudget: { minAvailable: 2 } },
+    { replicaCount: 2, podDisruptionBudget: { minAvailable: '51%' } },
+    { autoscaling: { enabled: true, minReplicas: 3 }, podDisruptionBudget: { minAvailable: 3 } },
+  ].map((values) => ({
+    name: `a budget that lets no pod go: ${JSON.stringify(values)}`,
+    values: { settings: nats, ...values },
+    says: /podDisruptionBudget lets none of \d pod\(s\) go: a node could never be drained/,
+  })),
+  ...['serviceMonitor', 'podMonitor'].flatMap((monitor) => [
+    {
+      name: `a ${monitor} of figures that are not served`,
+      values: { settings: { OTEL_SDK_DISABLED: true }, [monitor]: { enabled: true } },
+      says: /settings\.OTEL_SDK_DISABLED is true: there would be nothing to scrape/,
+    },
+    {
+      name: `a ${monitor} of a port that nobody reaches`,
+      values: { settings: { ADMIN_HOST: '127.0.0.1' }, [monitor]: { enabled: true } },
+      says: /settings\.ADMIN_HOST is a loopback address, where no Prometheus can scrape/,
+    },
+  ]),
   {
     name: 'two monitors',
     values: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } },
