@@ -501,7 +501,11 @@ describe('long-lived connections', () => {
     const { startupProbe, livenessProbe, readinessProbe } = manifests.container;
     for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe])
       assert.equal(httpGet.port, 'clients');
-    assert.deepEqual([livenessProbe.httpGet.path, readinessProbe.httpGet.path], ['/livez', '/readyz']);
+    assert.deepEqual(
+      [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path),
+      // The start is over without a NATS too, which may be away.
+      ['/livez', '/livez', '/readyz'],
+    );
     assert.ok(livenessProbe.periodSeconds * livenessProbe.failureThreshold >= 60);
   });
 
@@ -533,6 +537,154 @@ describe('long-lived connections', () => {
     assert.equal(await minutes({ settings: nats, replicaCount: 6 }), Math.ceil((6 * 40 + 50 + 60) / 60));
     const long = { ...nats, TIDEGAUGE_DRAIN_WINDOW: '1h' };
     assert.equal(await minutes({ settings: long, replicaCount: 6 }), Math.ceil((6 * 40 + 3620 + 60) / 60));
+  });
+});
+
+describe('the parts fit together', () => {
+  always(
+    'whatever selects the gateway finds its pods, and nothing that is selected by name is missing',
+    (manifests) => {
+      const { selector, template } = manifests.deployment.spec;
+      const { labels } = template.metadata;
+      const finds = (wanted: Record<string, string>, all: Record<string, string>, what: string) => {
+        assert.ok(Object.keys(wanted).length > 0 && isSubset(wanted, all), what);
+      };
+      finds(selector.matchLabels, labels, 'Deployment');
+      const own = (kind: string) =>
+        manifests.of(kind).filter(({ metadata }) => !metadata.name.endsWith('-nats'));
+      const services = manifests.of('Service').filter(({ spec }) => isSubset(spec.selector, labels));
+      const { ADMIN_PORT } = manifests.environment();
+      assert.equal(services.length, ADMIN_PORT === undefined ? 1 : 2, 'Services of the gateway');
+      for (const kind of ['PodDisruptionBudget', 'PodMonitor'])
+        for (const { spec } of own(kind)) finds(spec.selector.matchLabels, labels, kind);
+      for (const { spec } of manifests.of('ServiceMonitor')) {
+        for (const { port } of spec.endpoints) {
+          const found = services.filter(
+            (service) =>
+              isSubset(spec.selector.matchLabels, service.metadata.labels) &&
+              service.spec.ports.some(({ name }: Yaml) => name === port),
+          );
+          // Of two, each pod would be scraped twice.
+          assert.equal(found.length, 1, `Services with the port ${port}`);
+        }
+      }
+      for (const kind of ['HorizontalPodAutoscaler', 'ScaledObject'])
+        for (const { spec } of manifests.of(kind))
+          assert.equal(spec.scaleTargetRef.name, manifests.deployment.metadata.name);
+      for (const { configMapRef } of manifests.container.envFrom)
+        if (configMapRef !== undefined) manifests.one('ConfigMap', configMapRef.name);
+      const accounts = manifests.of('ServiceAccount').map(({ metadata }) => metadata.name);
+      assert.ok([...accounts, 'default'].includes(manifests.pod.serviceAccountName));
+    },
+  );
+
+  always('each port of the container is the one that the gateway listens on', (manifests) => {
+    const { PORT, ADMIN_PORT } = manifests.environment();
+    const ports = manifests.container.ports.map(({ name, containerPort }: Yaml) => [name, containerPort]);
+    const admin = ADMIN_PORT === undefined ? [] : [['admin', Number(ADMIN_PORT)]];
+    assert.deepEqual(ports, [['clients', Number(PORT)], ...admin]);
+    const monitors = [...manifests.of('ServiceMonitor'), ...manifests.of('PodMonitor')];
+    for (const { spec } of monitors)
+      for (const { port, path } of spec.endpoints ?? spec.podMetricsEndpoints)
+        assert.deepEqual([port, path], [ADMIN_PORT === undefined ? 'clients' : 'admin', '/metrics']);
+  });
+
+  always('what selects pods never changes with a version, for a selector cannot be changed', (manifests) => {
+    const { matchLabels } = manifests.deployment.spec.selector;
+    assert.deepEqual(Object.keys(matchLabels).sort(), [
+      'app.kubernetes.io/component',
+      'app.kubernetes.io/instance',
+      'app.kubernetes.io/name',
+    ]);
+  });
+
+  test('labels of the user cannot take a pod out of its selectors', { skip }, async () => {
+    const labels = { 'app.kubernetes.io/instance': 'other', 'app.kubernetes.io/component': 'other' };
+    const given = { podLabels: labels, commonLabels: labels };
+    const { deployment } = await withValues({ settings: nats, ...given, service: { labels } });
+    const { selector, template } = deployment.spec;
+    assert.ok(isSubset(selector.matchLabels, template.metadata.labels));
+    assert.ok(isSubset(selector.matchLabels, deployment.metadata.labels));
+  });
+
+  test('KEDA asks for the pods of this Deployment in its namespace, and for those of no other', {
+    skip,
+  }, () => {
+    const manifests = rendered.get('keda')!;
+    const { name } = manifests.deployment.metadata;
+    for (const { metadata } of manifests.one('ScaledObject').spec.triggers) {
+      const [, namespace, pods] = /namespace="([^"]+)",pod=~"([^"]+)"/.exec(metadata.query) ?? [];
+      assert.equal(namespace, 'harbour', metadata.query);
+      const pattern = new RegExp(`^(?:${pods})$`);
+      assert.match(`${name}-6d4cf56db6-x7k2p`, pattern);
+      for (const other of [`${name}-test`, `${name}-two-6d4cf56db6-x7k2p`, `other-${name}-6d4cf56db6-x7k2p`])
+        assert.doesNotMatch(other, pattern);
+    }
+  });
+
+  test('what the values say of pods and of the image is what the pod has', { skip }, () => {
+    const { pod, container, deployment, testPod } = rendered.get('full')!;
+    const image = `registry.example.com/mirror/team/tidegauge@sha256:${'0123456789abcdef'.repeat(4)}`;
+    assert.deepEqual([container.image, testPod.spec.containers[0].image], [image, image]);
+    assert.equal(container.imagePullPolicy, 'Always');
+    assert.deepEqual(pod.imagePullSecrets, [{ name: 'mirror' }, { name: 'own' }]);
+    assert.deepEqual(testPod.spec.imagePullSecrets, pod.imagePullSecrets);
+    assert.equal(pod.serviceAccountName, 'harbour-master');
+    assert.equal(pod.priorityClassName, 'system-cluster-critical');
+    assert.deepEqual(pod.nodeSelector, { 'kubernetes.io/arch': 'amd64' });
+    assert.deepEqual(Object.keys(pod.affinity), ['podAntiAffinity']);
+    assert.equal(pod.tolerations[0].key, 'edge');
+    assert.equal(pod.topologySpreadConstraints[0].whenUnsatisfiable, 'DoNotSchedule');
+    assert.equal(deployment.spec.template.metadata.annotations['example.com/note'], 'high tide');
+    assert.equal(deployment.spec.template.metadata.labels['example.com/tide'], 'high');
+    const names = container.env.map(({ name }: Yaml) => name);
+    assert.ok(['NODE_EXTRA_CA_CERTS', 'GREETING'].every((name) => names.includes(name)));
+    // The settings come last: in an environment, the last one wins.
+    assert.deepEqual(container.envFrom, [
+      { secretRef: { name: 'more', optional: true } },
+      { configMapRef: { name: 'harbour' } },
+    ]);
+    assert.ok(pod.volumes.some(({ name }: Yaml) => name === 'authorities'));
+    assert.ok(container.volumeMounts.some(({ mountPath }: Yaml) => mountPath === '/etc/authorities'));
+    const extra = rendered
+      .get('full')!
+      .of('ConfigMap')
+      .map(({ metadata }) => metadata.name);
+    assert.ok(
+      ['harbour-extra', 'harbour-text'].every((name) => extra.includes(name)),
+      extra.join(),
+    );
+  });
+
+  test('what the values say of the network is what the policy has', { skip }, () => {
+    const { spec } = rendered.get('full')!.one('NetworkPolicy');
+    const peers = (rules: Yaml[], side: 'from' | 'to', port: unknown) =>
+      rules.find(({ ports }) => ports.some((one: Yaml) => one.port === port))?.[side];
+    const cidr = (one: string) => [{ ipBlock: { cidr: one } }];
+    assert.deepEqual(peers(spec.egress, 'to', 53), cidr('192.0.2.53/32'));
+    assert.deepEqual(peers(spec.egress, 'to', 4443), cidr('198.51.100.0/24'));
+    assert.deepEqual(peers(spec.egress, 'to', 443), cidr('203.0.113.0/24'));
+    assert.deepEqual(peers(spec.egress, 'to', 8443), cidr('0.0.0.0/0'));
+    assert.equal(peers(spec.ingress, 'from', 'clients')[0].ipBlock.cidr, '192.0.2.0/24');
+    assert.deepEqual(spec.ingress.at(-1).from, [{ podSelector: {} }]);
+    const { testPod } = rendered.get('full')!;
+    // By default Prometheus alone, and the pod of helm test.
+    for (const set of ['minimal', 'nats', 'subchart']) {
+      const policy = rendered
+        .get(set)!
+        .of('NetworkPolicy')
+        .find(({ metadata }) => !metadata.name.endsWith('-nats'));
+      const admin = peers(policy!.spec.ingress, 'from', 'admin');
+      assert.deepEqual(
+        admin.map(({ podSelector }: Yaml) => podSelector?.matchLabels?.['app.kubernetes.io/name']),
+        ['prometheus', rendered.get(set)!.testPod.metadata.labels['app.kubernetes.io/name']],
+      );
+      assert.equal(admin.length, 2);
+      assert.equal(admin[1].podSelector.matchLabels['app.kubernetes.io/component'], 'test');
+    }
+    assert.ok(
+      isSubset(peers(spec.ingress, 'from', 'admin')[1].podSelector.matchLabels, testPod.metadata.labels),
+    );
   });
 });
 
