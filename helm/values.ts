@@ -3,6 +3,7 @@
  * table in the chart's README are written from here. Settings of the gateway are not repeated: they come from its own
  * table, by way of ./settings.ts.
  */
+import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../src/leaving.ts';
 import * as k8s from './kubernetes.ts';
 import {
   anyObject,
@@ -17,6 +18,9 @@ import {
   string,
 } from './schema.ts';
 import { settingFiles, settingKeys, settingSecrets, settingValues } from './setting-values.ts';
+
+/** What leaving may take beside its delay, its window and the last export. */
+export const MARGIN_MIN_SECONDS = Math.ceil((LEAVING_MARGIN_MS - LAST_EXPORT_MS) / 1000);
 
 /** One value. */
 export type Leaf = {
@@ -127,8 +131,8 @@ export const values: Values = {
     ),
     marginSeconds: value(
       10,
-      integer(1),
-      'What is left between the end of a drain, counted generously, and being killed.',
+      integer(MARGIN_MIN_SECONDS),
+      `What is left beyond sleep or delay, window and last export, for the last answers of clients, bus and callers. ${MARGIN_MIN_SECONDS} at least.`,
     ),
     gracePeriodSeconds: computed(
       integer(1),

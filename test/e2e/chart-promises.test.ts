@@ -9,6 +9,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { chartSettings } from '../../helm/settings.ts';
+import { MARGIN_MIN_SECONDS } from '../../helm/values.ts';
 import { parseDurationMs, parseSettings } from '../../src/config.ts';
 import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../../src/leaving.ts';
 import { checkTelemetryEnv } from '../../src/telemetry/otel-env.ts';
@@ -431,6 +432,14 @@ describe('long-lived connections', () => {
     assert.equal(pod.terminationGracePeriodSeconds, 2 + 600 + 5 + 10);
   });
 
+  test('the smallest margin that is taken is enough, too', { skip }, async () => {
+    const grace = async (marginSeconds: number) =>
+      (await withValues({ termination: { marginSeconds } })).pod.terminationGracePeriodSeconds;
+    const needed = 5 + 30 + LEAVING_MARGIN_MS / 1000;
+    assert.ok((await grace(MARGIN_MIN_SECONDS)) >= needed);
+    await assert.rejects(grace(MARGIN_MIN_SECONDS - 1), /marginSeconds/);
+  });
+
   always('a rollout adds a pod before it takes one away, and is given time', (manifests, set) => {
     const { strategy, minReadySeconds, progressDeadlineSeconds } = manifests.deployment.spec;
     assert.equal(strategy.type, 'RollingUpdate');
@@ -479,6 +488,27 @@ describe('long-lived connections', () => {
         ['saturation', 'AverageValue', '0.8'],
       ],
     );
+  });
+
+  test('the rules for the adapter serve what the autoscaler asks for, by pod and namespace', { skip }, () => {
+    const manifests = rendered.get('autoscaling')!;
+    const { data } = manifests.one('ConfigMap', '-adapter');
+    const { custom } = readYaml(data['values.yaml']).rules;
+    const asked = manifests
+      .one('HorizontalPodAutoscaler')
+      .spec.metrics.map(({ pods }: Yaml) => pods.metric.name);
+    assert.deepEqual(
+      custom.map(({ seriesQuery }: Yaml) => /^\w+/.exec(seriesQuery)?.[0]),
+      asked,
+    );
+    for (const { resources, name } of custom) {
+      // Without a name of its own, a metric is called as its series.
+      assert.equal(name, undefined);
+      assert.deepEqual(resources.overrides, {
+        namespace: { resource: 'namespace' },
+        pod: { resource: 'pod' },
+      });
+    }
   });
 
   always(
