@@ -631,8 +631,17 @@ describe('the parts fit together', () => {
   test('labels of the user cannot take a pod out of its selectors', { skip }, async () => {
     const labels = { 'app.kubernetes.io/instance': 'other', 'app.kubernetes.io/component': 'other' };
     const given = { podLabels: labels, commonLabels: labels };
-    const { deployment } = await withValues({ settings: nats, ...given, service: { labels } });
+    const manifests = await withValues({
+      settings: nats,
+      ...given,
+      service: { labels },
+      adminService: { labels },
+    });
+    const { deployment } = manifests;
     const { selector, template } = deployment.spec;
+    // Monitors find Services by them.
+    for (const { metadata } of manifests.of('Service'))
+      assert.ok(isSubset(selector.matchLabels, metadata.labels), metadata.name);
     assert.ok(isSubset(selector.matchLabels, template.metadata.labels));
     assert.ok(isSubset(selector.matchLabels, deployment.metadata.labels));
   });
@@ -740,6 +749,10 @@ describe('being watched', () => {
     const full = rendered.get('full')!;
     const watchers = [...full.of('ServiceMonitor'), ...full.of('PrometheusRule')];
     for (const { metadata } of watchers) assert.equal(metadata.labels.release, 'kube-prometheus-stack');
+    const [{ interval, scrapeTimeout, relabelings, metricRelabelings }] =
+      full.one('ServiceMonitor').spec.endpoints;
+    assert.deepEqual([interval, scrapeTimeout], ['30s', '20s']);
+    assert.deepEqual([relabelings[0].action, metricRelabelings[0].action], ['labeldrop', 'drop']);
     const dashboards = full.of('ConfigMap').filter(({ metadata }) => metadata.name.includes('-dashboard-'));
     for (const { metadata } of dashboards) {
       assert.equal(metadata.labels.grafana_dashboard, '1');
