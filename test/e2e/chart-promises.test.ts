@@ -560,6 +560,29 @@ describe('long-lived connections', () => {
       assert.equal('timeouts' in rule, false);
   });
 
+  test('the notes say how to reach the gateway, how to verify it, and what is missing', {
+    skip,
+  }, async () => {
+    const notes = async (values: object) => (await renderNotes({ values })).replaceAll(/\s+/g, ' ');
+    const hosts = ['stream.example.com'];
+    const plain = await notes({ settings: nats, ingress: { enabled: true, hosts } });
+    assert.match(plain, / ws:\/\/stream\.example\.com\/ws /);
+    assert.match(plain, / ws:\/\/tide-tidegauge\.harbour\.svc:80\/ws /);
+    assert.match(plain, / kubectl port-forward service\/tide-tidegauge 3002:clients --namespace harbour /);
+    assert.match(plain, / helm test tide --namespace harbour /);
+    assert.match(plain, /No TIDEGAUGE_ADMIN_TOKEN is set/);
+    const tls = [{ hosts, secretName: 'tls' }];
+    const httpRoute = { enabled: true, parentRefs: [{ name: 'public' }], hostnames: ['route.example.com'] };
+    const secrets = { TIDEGAUGE_ADMIN_TOKEN: 'not-a-real-token' };
+    const all = await notes({ secrets, ingress: { enabled: true, hosts, tls }, httpRoute });
+    assert.match(all, / wss:\/\/stream\.example\.com\/ws /);
+    assert.match(all, / wss:\/\/route\.example\.com\/ws/);
+    assert.match(all, /It runs on its in-memory bus/);
+    assert.doesNotMatch(all, /No TIDEGAUGE_ADMIN_TOKEN|not-a-real/);
+    const scaled = await notes({ settings: nats, autoscaling: { enabled: true } });
+    assert.match(scaled, / kubectl get configmap tide-tidegauge-adapter --namespace harbour /);
+  });
+
   test('the notes name the time-out that an upgrade needs', { skip }, async () => {
     const minutes = async (values: object) =>
       Number(/--timeout (\d+)m/.exec(await renderNotes({ values }))?.[1]);
