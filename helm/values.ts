@@ -28,6 +28,8 @@ export type Leaf = {
   doc: string;
   schema: Schema;
   default: unknown;
+  /** Templates cannot do without it: a null, which takes a default away, is refused. So it is for every number and flag. */
+  isNeeded?: boolean;
   /** Lines for values.yaml below the key, in place of the default: a map whose entries are explained one by one. */
   lines?: string[];
 };
@@ -64,11 +66,18 @@ const monitor = (what: string): Values => ({
   metricRelabelings: value([], k8s.relabelings, 'Relabelings of the series.'),
 });
 
-const probe = (periodSeconds: number, timeoutSeconds: number, failureThreshold: number, doc: string): Leaf =>
-  value({ periodSeconds, timeoutSeconds, failureThreshold }, k8s.probe, doc);
+const probe = (
+  periodSeconds: number,
+  timeoutSeconds: number,
+  failureThreshold: number,
+  doc: string,
+): Leaf => ({
+  ...value({ periodSeconds, timeoutSeconds, failureThreshold }, k8s.probe, doc),
+  isNeeded: true,
+});
 
 export const values: Values = {
-  settings: settingValues,
+  settings: { ...settingValues, isNeeded: true },
   secrets: settingSecrets,
   existingSecret: text('', 'Name of a Secret that holds settings; `existingSecretKeys` says which.'),
   existingSecretKeys: settingKeys,

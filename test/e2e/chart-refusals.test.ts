@@ -105,6 +105,14 @@ const contradictions: Refusal[] = [
     values: { settings: { ADMIN_PORT: 3002 } },
     says: /ADMIN_PORT is settings\.PORT too/,
   },
+  ...[
+    ['NATS_URL', 'nats://a:4222,nats://user:not-a-real-password@b:4222'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://user:not-a-real-password@collector:4318'],
+  ].map(([name, url]) => ({
+    name: `credentials in ${name}`,
+    values: { settings: { [name!]: url } },
+    says: new RegExp(`settings\\.${name} has credentials in it, and settings are in a ConfigMap`),
+  })),
   { name: 'loopback', values: { settings: { HOST: '127.0.0.1' } }, says: /HOST is a loopback address/ },
   {
     name: 'a route to nowhere',
@@ -198,6 +206,20 @@ const wrongShapes: Refusal[] = [
     says: /NATS_CREDS/,
   },
   { name: 'a short digest', values: { image: { digest: 'sha256:abc' } }, says: /digest/ },
+  ...(
+    [
+      ['settings', { settings: null }],
+      ['networkPolicy', { networkPolicy: null }],
+      ['marginSeconds', { termination: { marginSeconds: null } }],
+      ['minReadySeconds', { rollout: { minReadySeconds: null } }],
+      ['startup', { probes: { startup: null } }],
+      ['enabled', { podDisruptionBudget: { enabled: null } }],
+    ] as const
+  ).map(([key, values]) => ({
+    name: `a null for ${key}`,
+    values,
+    says: new RegExp(`missing propert(?:y|ies) .*'${key}'|${key} is required`),
+  })),
   { name: 'a text for a flag', values: { autoscaling: { enabled: 'yes' } }, says: /autoscaling/ },
 ];
 

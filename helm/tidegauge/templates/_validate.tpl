@@ -13,7 +13,7 @@ what to do about it.
 {{- /* One setting, one place. */}}
 {{- $places := dict }}
 {{- range $place := list "settings" "secrets" "existingSecretKeys" "files" }}
-{{- range $name, $value := get $root.Values $place }}
+{{- range $name, $value := get $root.Values $place | default dict }}
 {{- if and (not (kindIs "invalid" $value)) (ne (toString $value) "") }}
 {{- $_ := set $places $name (append (get $places $name | default list) $place) }}
 {{- end }}
@@ -22,6 +22,11 @@ what to do about it.
 {{- range $name, $found := $places }}
 {{- if gt (len $found) 1 }}
 {{- $faults = append $faults (printf "%s is in %s: leave it in one of them" $name (join " and in " $found)) }}
+{{- end }}
+{{- end }}
+{{- range $name := list "NATS_URL" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" }}
+{{- if regexMatch "://[^/,]*@" (include "tidegauge.setting" (list $root $name)) }}
+{{- $faults = append $faults (printf "settings.%s has credentials in it, and settings are in a ConfigMap: use the secrets that there are for them, or existingSecretKeys" $name) }}
 {{- end }}
 {{- end }}
 {{- $own := splitList " " (include "tidegauge.ownEnvNames" .) }}
