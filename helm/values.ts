@@ -3,7 +3,6 @@
  * table in the chart's README are written from here. Settings of the gateway are not repeated: they come from its own
  * table, by way of ./settings.ts.
  */
-import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../src/leaving.ts';
 import * as k8s from './kubernetes.ts';
 import {
   anyObject,
@@ -19,8 +18,8 @@ import {
 } from './schema.ts';
 import { settingFiles, settingKeys, settingSecrets, settingValues } from './setting-values.ts';
 
-/** What leaving may take beside its delay, its window and the last export. */
-export const MARGIN_MIN_SECONDS = Math.ceil((LEAVING_MARGIN_MS - LAST_EXPORT_MS) / 1000);
+/** What leaving may take beside its delay, its window and the last export (src/leaving.ts); a test compares. */
+export const MARGIN_MIN_SECONDS = 4;
 
 /** One value. */
 export type Leaf = {
