@@ -76,12 +76,21 @@ function groupSchema({ members, open, doc }: Group): Schema {
       entry.kind === 'group' ? groupSchema(entry) : { description: entry.doc, ...entry.schema },
     ]),
   );
+  const needed = Object.keys(members).filter((key) => isNeeded(members[key]!));
   return {
     type: 'object',
     ...(doc !== '' && { description: doc }),
     properties,
-    ...(open === undefined ? { additionalProperties: false } : { $comment: `open: ${open}` }),
+    ...(open === undefined
+      ? { additionalProperties: false, ...(needed.length > 0 && { required: needed }) }
+      : { $comment: `open: ${open}` }),
   };
+}
+
+/** What is declared has a default, and is missing only where somebody has taken it away by a null. */
+function isNeeded(entry: Leaf | Group): boolean {
+  if (entry.kind === 'group') return entry.open === undefined;
+  return entry.isNeeded === true || ['integer', 'boolean'].includes(String(entry.schema.type));
 }
 
 /** The table of values, and below it the table of settings. */

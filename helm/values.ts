@@ -18,12 +18,17 @@ import {
 } from './schema.ts';
 import { settingFiles, settingKeys, settingSecrets, settingValues } from './setting-values.ts';
 
+/** What leaving may take beside its delay, its window and the last export (src/leaving.ts); a test compares. */
+export const MARGIN_MIN_SECONDS = 4;
+
 /** One value. */
 export type Leaf = {
   kind: 'leaf';
   doc: string;
   schema: Schema;
   default: unknown;
+  /** Templates cannot do without it: a null, which takes a default away, is refused. So it is for every number and flag. */
+  isNeeded?: boolean;
   /** Lines for values.yaml below the key, in place of the default: a map whose entries are explained one by one. */
   lines?: string[];
 };
@@ -60,11 +65,18 @@ const monitor = (what: string): Values => ({
   metricRelabelings: value([], k8s.relabelings, 'Relabelings of the series.'),
 });
 
-const probe = (periodSeconds: number, timeoutSeconds: number, failureThreshold: number, doc: string): Leaf =>
-  value({ periodSeconds, timeoutSeconds, failureThreshold }, k8s.probe, doc);
+const probe = (
+  periodSeconds: number,
+  timeoutSeconds: number,
+  failureThreshold: number,
+  doc: string,
+): Leaf => ({
+  ...value({ periodSeconds, timeoutSeconds, failureThreshold }, k8s.probe, doc),
+  isNeeded: true,
+});
 
 export const values: Values = {
-  settings: settingValues,
+  settings: { ...settingValues, isNeeded: true },
   secrets: settingSecrets,
   existingSecret: text('', 'Name of a Secret that holds settings; `existingSecretKeys` says which.'),
   existingSecretKeys: settingKeys,
@@ -127,8 +139,8 @@ export const values: Values = {
     ),
     marginSeconds: value(
       10,
-      integer(1),
-      'What is left between the end of a drain, counted generously, and being killed.',
+      integer(MARGIN_MIN_SECONDS),
+      `What is left beyond sleep or delay, window and last export, for the last answers of clients, bus and callers. ${MARGIN_MIN_SECONDS} at least.`,
     ),
     gracePeriodSeconds: computed(
       integer(1),

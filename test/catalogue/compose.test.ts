@@ -23,6 +23,10 @@ type Service = {
   tmpfs?: string[];
   depends_on?: string[];
   stop_grace_period?: string;
+  read_only?: boolean;
+  cap_drop?: string[];
+  security_opt?: string[];
+  mem_limit?: string;
 };
 
 const root = join(import.meta.dirname, '../..');
@@ -133,5 +137,24 @@ describe('compose.yaml', () => {
     assert.match(source, /url: \$PROMETHEUS_URL$/m);
     const seconds = Number(gateway?.environment?.OTEL_METRIC_EXPORT_INTERVAL) / 1000;
     assert.match(source, new RegExp(`timeInterval: ${seconds}s$`, 'm'));
+  });
+
+  test('leads figures from the gateway to Grafana by ports that somebody listens on', () => {
+    const portOf = (url = ''): string | undefined => /:(\d+)(?:\/|$)/.exec(url)?.[1];
+    const { OTEL_EXPORTER_OTLP_ENDPOINT, NATS_URL } = gateway!.environment!;
+    const { COLLECTOR_OTLP_HTTP, PROMETHEUS_OTLP_URL } = collector!.environment!;
+    assert.equal(portOf(OTEL_EXPORTER_OTLP_ENDPOINT), portOf(COLLECTOR_OTLP_HTTP));
+    assert.match(COLLECTOR_OTLP_HTTP!, /^0\.0\.0\.0:/);
+    assert.equal(portOf(NATS_URL), '4222');
+    const ofPrometheus = [PROMETHEUS_OTLP_URL, grafana?.environment?.PROMETHEUS_URL];
+    assert.deepEqual(ofPrometheus.map(portOf), ['9090', '9090']);
+    assert.match(PROMETHEUS_OTLP_URL!, /\/api\/v1\/otlp$/);
+    assert.ok(prometheus?.command?.includes('--web.enable-otlp-receiver'));
+  });
+
+  test('gives the gateway no rights, and a bound of memory', () => {
+    const { read_only, cap_drop, security_opt, mem_limit } = gateway!;
+    assert.deepEqual([read_only, cap_drop, security_opt], [true, ['ALL'], ['no-new-privileges:true']]);
+    assert.match(mem_limit!, /^\d+m$/);
   });
 });

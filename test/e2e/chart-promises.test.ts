@@ -9,6 +9,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { chartSettings } from '../../helm/settings.ts';
+import { MARGIN_MIN_SECONDS } from '../../helm/values.ts';
 import { parseDurationMs, parseSettings } from '../../src/config.ts';
 import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../../src/leaving.ts';
 import { checkTelemetryEnv } from '../../src/telemetry/otel-env.ts';
@@ -196,17 +197,19 @@ describe('whoever breaks in finds little', () => {
     assert.deepEqual(ports(rendered.get('minimal')!), ['TCP/53', 'UDP/53']);
     assert.deepEqual(ports(rendered.get('subchart')!), ['TCP/4222', 'TCP/4318', 'TCP/53', 'UDP/53']);
     assert.deepEqual(ports(rendered.get('existing-secret')!), ['TCP/4222', 'TCP/53', 'UDP/53']);
-    const endpoints: [string, string][] = [
+    const endpoints: [url: string, port: string, protocol?: string][] = [
       ['http://collector', '80'],
       ['https://collector/v1/metrics', '443'],
       ['https://collector:4317/v1?x=:1', '4317'],
       ['http://[fd00::1]:4318', '4318'],
       ['collector:4317', '4317'],
+      ['http://collector', '443', 'grpc'],
     ];
-    for (const [url, port] of endpoints) {
+    for (const [url, port, protocol = null] of endpoints) {
       const settings = {
         OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: url,
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://other:9',
+        OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       };
       assert.deepEqual(
         ports(await withValues({ settings })),
@@ -214,6 +217,15 @@ describe('whoever breaks in finds little', () => {
         url,
       );
     }
+    // Where only a Secret knows the address, the usual ports.
+    const existingSecretKeys = { NATS_URL: 'nats', OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' };
+    assert.deepEqual(ports(await withValues({ existingSecret: 'addresses', existingSecretKeys })), [
+      'TCP/4222',
+      'TCP/4317',
+      'TCP/4318',
+      'TCP/53',
+      'UDP/53',
+    ]);
   });
 
   test('the NATS beside the gateway is for the gateway, the test and the namespace', { skip }, () => {
@@ -420,6 +432,14 @@ describe('long-lived connections', () => {
     assert.equal(pod.terminationGracePeriodSeconds, 2 + 600 + 5 + 10);
   });
 
+  test('the smallest margin that is taken is enough, too', { skip }, async () => {
+    const grace = async (marginSeconds: number) =>
+      (await withValues({ termination: { marginSeconds } })).pod.terminationGracePeriodSeconds;
+    const needed = 5 + 30 + LEAVING_MARGIN_MS / 1000;
+    assert.equal(await grace(MARGIN_MIN_SECONDS), Math.ceil(needed));
+    await assert.rejects(grace(MARGIN_MIN_SECONDS - 1), /marginSeconds/);
+  });
+
   always('a rollout adds a pod before it takes one away, and is given time', (manifests, set) => {
     const { strategy, minReadySeconds, progressDeadlineSeconds } = manifests.deployment.spec;
     assert.equal(strategy.type, 'RollingUpdate');
@@ -470,6 +490,27 @@ describe('long-lived connections', () => {
     );
   });
 
+  test('the rules for the adapter serve what the autoscaler asks for, by pod and namespace', { skip }, () => {
+    const manifests = rendered.get('autoscaling')!;
+    const { data } = manifests.one('ConfigMap', '-adapter');
+    const { custom } = readYaml(data['values.yaml']).rules;
+    const asked = manifests
+      .one('HorizontalPodAutoscaler')
+      .spec.metrics.map(({ pods }: Yaml) => pods.metric.name);
+    assert.deepEqual(
+      custom.map(({ seriesQuery }: Yaml) => /^\w+/.exec(seriesQuery)?.[0]),
+      asked,
+    );
+    for (const { resources, name } of custom) {
+      // Without a name of its own, a metric is called as its series.
+      assert.equal(name, undefined);
+      assert.deepEqual(resources.overrides, {
+        namespace: { resource: 'namespace' },
+        pod: { resource: 'pod' },
+      });
+    }
+  });
+
   always(
     'a node drain takes one pod at a time, and is not held up by one that does not work',
     (manifests, set) => {
@@ -490,7 +531,11 @@ describe('long-lived connections', () => {
     const { startupProbe, livenessProbe, readinessProbe } = manifests.container;
     for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe])
       assert.equal(httpGet.port, 'clients');
-    assert.deepEqual([livenessProbe.httpGet.path, readinessProbe.httpGet.path], ['/livez', '/readyz']);
+    assert.deepEqual(
+      [startupProbe, livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.path),
+      // The start is over without a NATS too, which may be away.
+      ['/livez', '/livez', '/readyz'],
+    );
     assert.ok(livenessProbe.periodSeconds * livenessProbe.failureThreshold >= 60);
   });
 
@@ -515,6 +560,29 @@ describe('long-lived connections', () => {
       assert.equal('timeouts' in rule, false);
   });
 
+  test('the notes say how to reach the gateway, how to verify it, and what is missing', {
+    skip,
+  }, async () => {
+    const notes = async (values: object) => (await renderNotes({ values })).replaceAll(/\s+/g, ' ');
+    const hosts = ['stream.example.com'];
+    const plain = await notes({ settings: nats, ingress: { enabled: true, hosts } });
+    assert.match(plain, / ws:\/\/stream\.example\.com\/ws /);
+    assert.match(plain, / ws:\/\/tide-tidegauge\.harbour\.svc:80\/ws /);
+    assert.match(plain, / kubectl port-forward service\/tide-tidegauge 3002:clients --namespace harbour /);
+    assert.match(plain, / helm test tide --namespace harbour /);
+    assert.match(plain, /No TIDEGAUGE_ADMIN_TOKEN is set/);
+    const tls = [{ hosts, secretName: 'tls' }];
+    const httpRoute = { enabled: true, parentRefs: [{ name: 'public' }], hostnames: ['route.example.com'] };
+    const secrets = { TIDEGAUGE_ADMIN_TOKEN: 'not-a-real-token' };
+    const all = await notes({ secrets, ingress: { enabled: true, hosts, tls }, httpRoute });
+    assert.match(all, / wss:\/\/stream\.example\.com\/ws /);
+    assert.match(all, / wss:\/\/route\.example\.com\/ws/);
+    assert.match(all, /It runs on its in-memory bus/);
+    assert.doesNotMatch(all, /No TIDEGAUGE_ADMIN_TOKEN|not-a-real/);
+    const scaled = await notes({ settings: nats, autoscaling: { enabled: true } });
+    assert.match(scaled, / kubectl get configmap tide-tidegauge-adapter --namespace harbour /);
+  });
+
   test('the notes name the time-out that an upgrade needs', { skip }, async () => {
     const minutes = async (values: object) =>
       Number(/--timeout (\d+)m/.exec(await renderNotes({ values }))?.[1]);
@@ -522,6 +590,163 @@ describe('long-lived connections', () => {
     assert.equal(await minutes({ settings: nats, replicaCount: 6 }), Math.ceil((6 * 40 + 50 + 60) / 60));
     const long = { ...nats, TIDEGAUGE_DRAIN_WINDOW: '1h' };
     assert.equal(await minutes({ settings: long, replicaCount: 6 }), Math.ceil((6 * 40 + 3620 + 60) / 60));
+  });
+});
+
+describe('the parts fit together', () => {
+  always(
+    'whatever selects the gateway finds its pods, and nothing that is selected by name is missing',
+    (manifests) => {
+      const { selector, template } = manifests.deployment.spec;
+      const { labels } = template.metadata;
+      const finds = (wanted: Record<string, string>, all: Record<string, string>, what: string) => {
+        assert.ok(Object.keys(wanted).length > 0 && isSubset(wanted, all), what);
+      };
+      finds(selector.matchLabels, labels, 'Deployment');
+      const own = (kind: string) =>
+        manifests.of(kind).filter(({ metadata }) => !metadata.name.endsWith('-nats'));
+      const services = manifests.of('Service').filter(({ spec }) => isSubset(spec.selector, labels));
+      const { ADMIN_PORT } = manifests.environment();
+      assert.equal(services.length, ADMIN_PORT === undefined ? 1 : 2, 'Services of the gateway');
+      for (const kind of ['PodDisruptionBudget', 'PodMonitor'])
+        for (const { spec } of own(kind)) finds(spec.selector.matchLabels, labels, kind);
+      for (const { spec } of manifests.of('ServiceMonitor')) {
+        for (const { port } of spec.endpoints) {
+          const found = services.filter(
+            (service) =>
+              isSubset(spec.selector.matchLabels, service.metadata.labels) &&
+              service.spec.ports.some(({ name }: Yaml) => name === port),
+          );
+          // Of two, each pod would be scraped twice.
+          assert.equal(found.length, 1, `Services with the port ${port}`);
+        }
+      }
+      for (const kind of ['HorizontalPodAutoscaler', 'ScaledObject'])
+        for (const { spec } of manifests.of(kind))
+          assert.equal(spec.scaleTargetRef.name, manifests.deployment.metadata.name);
+      for (const { configMapRef } of manifests.container.envFrom)
+        if (configMapRef !== undefined) manifests.one('ConfigMap', configMapRef.name);
+      const accounts = manifests.of('ServiceAccount').map(({ metadata }) => metadata.name);
+      assert.ok([...accounts, 'default'].includes(manifests.pod.serviceAccountName));
+    },
+  );
+
+  always('each port of the container is the one that the gateway listens on', (manifests) => {
+    const { PORT, ADMIN_PORT } = manifests.environment();
+    const ports = manifests.container.ports.map(({ name, containerPort }: Yaml) => [name, containerPort]);
+    const admin = ADMIN_PORT === undefined ? [] : [['admin', Number(ADMIN_PORT)]];
+    assert.deepEqual(ports, [['clients', Number(PORT)], ...admin]);
+    const monitors = [...manifests.of('ServiceMonitor'), ...manifests.of('PodMonitor')];
+    for (const { spec } of monitors)
+      for (const { port, path } of spec.endpoints ?? spec.podMetricsEndpoints)
+        assert.deepEqual([port, path], [ADMIN_PORT === undefined ? 'clients' : 'admin', '/metrics']);
+  });
+
+  always('what selects pods never changes with a version, for a selector cannot be changed', (manifests) => {
+    const { matchLabels } = manifests.deployment.spec.selector;
+    assert.deepEqual(Object.keys(matchLabels).sort(), [
+      'app.kubernetes.io/component',
+      'app.kubernetes.io/instance',
+      'app.kubernetes.io/name',
+    ]);
+  });
+
+  test('labels of the user cannot take a pod out of its selectors', { skip }, async () => {
+    const labels = { 'app.kubernetes.io/instance': 'other', 'app.kubernetes.io/component': 'other' };
+    const given = { podLabels: labels, commonLabels: labels };
+    const manifests = await withValues({
+      settings: nats,
+      ...given,
+      service: { labels },
+      adminService: { labels },
+    });
+    const { deployment } = manifests;
+    const { selector, template } = deployment.spec;
+    // Monitors find Services by them.
+    for (const { metadata } of manifests.of('Service'))
+      assert.ok(isSubset(selector.matchLabels, metadata.labels), metadata.name);
+    assert.ok(isSubset(selector.matchLabels, template.metadata.labels));
+    assert.ok(isSubset(selector.matchLabels, deployment.metadata.labels));
+  });
+
+  test('KEDA asks for the pods of this Deployment in its namespace, and for those of no other', {
+    skip,
+  }, () => {
+    const manifests = rendered.get('keda')!;
+    const { name } = manifests.deployment.metadata;
+    for (const { metadata } of manifests.one('ScaledObject').spec.triggers) {
+      const [, namespace, pods] = /namespace="([^"]+)",pod=~"([^"]+)"/.exec(metadata.query) ?? [];
+      assert.equal(namespace, 'harbour', metadata.query);
+      const pattern = new RegExp(`^(?:${pods})$`);
+      assert.match(`${name}-6d4cf56db6-x7k2p`, pattern);
+      for (const other of [`${name}-test`, `${name}-two-6d4cf56db6-x7k2p`, `other-${name}-6d4cf56db6-x7k2p`])
+        assert.doesNotMatch(other, pattern);
+    }
+  });
+
+  test('what the values say of pods and of the image is what the pod has', { skip }, () => {
+    const { pod, container, deployment, testPod } = rendered.get('full')!;
+    const image = `registry.example.com/mirror/team/tidegauge@sha256:${'0123456789abcdef'.repeat(4)}`;
+    assert.deepEqual([container.image, testPod.spec.containers[0].image], [image, image]);
+    assert.equal(container.imagePullPolicy, 'Always');
+    assert.deepEqual(pod.imagePullSecrets, [{ name: 'mirror' }, { name: 'own' }]);
+    assert.deepEqual(testPod.spec.imagePullSecrets, pod.imagePullSecrets);
+    assert.equal(pod.serviceAccountName, 'harbour-master');
+    assert.equal(pod.priorityClassName, 'system-cluster-critical');
+    assert.deepEqual(pod.nodeSelector, { 'kubernetes.io/arch': 'amd64' });
+    assert.deepEqual(Object.keys(pod.affinity), ['podAntiAffinity']);
+    assert.equal(pod.tolerations[0].key, 'edge');
+    assert.equal(pod.topologySpreadConstraints[0].whenUnsatisfiable, 'DoNotSchedule');
+    assert.equal(deployment.spec.template.metadata.annotations['example.com/note'], 'high tide');
+    assert.equal(deployment.spec.template.metadata.labels['example.com/tide'], 'high');
+    const names = container.env.map(({ name }: Yaml) => name);
+    assert.ok(['NODE_EXTRA_CA_CERTS', 'GREETING'].every((name) => names.includes(name)));
+    // The settings come last: in an environment, the last one wins.
+    assert.deepEqual(container.envFrom, [
+      { secretRef: { name: 'more', optional: true } },
+      { configMapRef: { name: 'harbour' } },
+    ]);
+    assert.ok(pod.volumes.some(({ name }: Yaml) => name === 'authorities'));
+    assert.ok(container.volumeMounts.some(({ mountPath }: Yaml) => mountPath === '/etc/authorities'));
+    const extra = rendered
+      .get('full')!
+      .of('ConfigMap')
+      .map(({ metadata }) => metadata.name);
+    assert.ok(
+      ['harbour-extra', 'harbour-text'].every((name) => extra.includes(name)),
+      extra.join(),
+    );
+  });
+
+  test('what the values say of the network is what the policy has', { skip }, () => {
+    const { spec } = rendered.get('full')!.one('NetworkPolicy');
+    const peers = (rules: Yaml[], side: 'from' | 'to', port: unknown) =>
+      rules.find(({ ports }) => ports.some((one: Yaml) => one.port === port))?.[side];
+    const cidr = (one: string) => [{ ipBlock: { cidr: one } }];
+    assert.deepEqual(peers(spec.egress, 'to', 53), cidr('192.0.2.53/32'));
+    assert.deepEqual(peers(spec.egress, 'to', 4443), cidr('198.51.100.0/24'));
+    assert.deepEqual(peers(spec.egress, 'to', 443), cidr('203.0.113.0/24'));
+    assert.deepEqual(peers(spec.egress, 'to', 8443), cidr('0.0.0.0/0'));
+    assert.equal(peers(spec.ingress, 'from', 'clients')[0].ipBlock.cidr, '192.0.2.0/24');
+    assert.deepEqual(spec.ingress.at(-1).from, [{ podSelector: {} }]);
+    const { testPod } = rendered.get('full')!;
+    // By default Prometheus alone, and the pod of helm test.
+    for (const set of ['minimal', 'nats', 'subchart']) {
+      const policy = rendered
+        .get(set)!
+        .of('NetworkPolicy')
+        .find(({ metadata }) => !metadata.name.endsWith('-nats'));
+      const admin = peers(policy!.spec.ingress, 'from', 'admin');
+      assert.deepEqual(
+        admin.map(({ podSelector }: Yaml) => podSelector?.matchLabels?.['app.kubernetes.io/name']),
+        ['prometheus', rendered.get(set)!.testPod.metadata.labels['app.kubernetes.io/name']],
+      );
+      assert.equal(admin.length, 2);
+      assert.equal(admin[1].podSelector.matchLabels['app.kubernetes.io/component'], 'test');
+    }
+    assert.ok(
+      isSubset(peers(spec.ingress, 'from', 'admin')[1].podSelector.matchLabels, testPod.metadata.labels),
+    );
   });
 });
 
@@ -547,6 +772,10 @@ describe('being watched', () => {
     const full = rendered.get('full')!;
     const watchers = [...full.of('ServiceMonitor'), ...full.of('PrometheusRule')];
     for (const { metadata } of watchers) assert.equal(metadata.labels.release, 'kube-prometheus-stack');
+    const [{ interval, scrapeTimeout, relabelings, metricRelabelings }] =
+      full.one('ServiceMonitor').spec.endpoints;
+    assert.deepEqual([interval, scrapeTimeout], ['30s', '20s']);
+    assert.deepEqual([relabelings[0].action, metricRelabelings[0].action], ['labeldrop', 'drop']);
     const dashboards = full.of('ConfigMap').filter(({ metadata }) => metadata.name.includes('-dashboard-'));
     for (const { metadata } of dashboards) {
       assert.equal(metadata.labels.grafana_dashboard, '1');

@@ -62,6 +62,29 @@ const contradictions: Refusal[] = [
     values: { rollout: { maxSurge: '0%', maxUnavailable: 0 } },
     says: /maxSurge and rollout\.maxUnavailable are both 0/,
   },
+  ...[
+    { replicaCount: 2, podDisruptionBudget: { maxUnavailable: 0 } },
+    { replicaCount: 2, podDisruptionBudget: { maxUnavailable: '0%' } },
+    { replicaCount: 2, podDisruptionBudget: { minAvailable: 2 } },
+    { replicaCount: 2, podDisruptionBudget: { minAvailable: '51%' } },
+    { autoscaling: { enabled: true, minReplicas: 3 }, podDisruptionBudget: { minAvailable: 3 } },
+  ].map((values) => ({
+    name: `a budget that lets no pod go: ${JSON.stringify(values)}`,
+    values: { settings: nats, ...values },
+    says: /podDisruptionBudget lets none of \d pod\(s\) go: a node could never be drained/,
+  })),
+  ...['serviceMonitor', 'podMonitor'].flatMap((monitor) => [
+    {
+      name: `a ${monitor} of figures that are not served`,
+      values: { settings: { OTEL_SDK_DISABLED: true }, [monitor]: { enabled: true } },
+      says: /settings\.OTEL_SDK_DISABLED is true: there would be nothing to scrape/,
+    },
+    {
+      name: `a ${monitor} of a port that nobody reaches`,
+      values: { settings: { ADMIN_HOST: '127.0.0.1' }, [monitor]: { enabled: true } },
+      says: /settings\.ADMIN_HOST is a loopback address, where no Prometheus can scrape/,
+    },
+  ]),
   {
     name: 'two monitors',
     values: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } },
@@ -82,6 +105,14 @@ const contradictions: Refusal[] = [
     values: { settings: { ADMIN_PORT: 3002 } },
     says: /ADMIN_PORT is settings\.PORT too/,
   },
+  ...[
+    ['NATS_URL', 'nats://a:4222,nats://user:not-a-real-password@b:4222'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://user:not-a-real-password@collector:4318'],
+  ].map(([name, url]) => ({
+    name: `credentials in ${name}`,
+    values: { settings: { [name!]: url } },
+    says: new RegExp(`settings\\.${name} has credentials in it, and settings are in a ConfigMap`),
+  })),
   { name: 'loopback', values: { settings: { HOST: '127.0.0.1' } }, says: /HOST is a loopback address/ },
   {
     name: 'a route to nowhere',
@@ -175,6 +206,20 @@ const wrongShapes: Refusal[] = [
     says: /NATS_CREDS/,
   },
   { name: 'a short digest', values: { image: { digest: 'sha256:abc' } }, says: /digest/ },
+  ...(
+    [
+      ['settings', { settings: null }],
+      ['networkPolicy', { networkPolicy: null }],
+      ['marginSeconds', { termination: { marginSeconds: null } }],
+      ['minReadySeconds', { rollout: { minReadySeconds: null } }],
+      ['startup', { probes: { startup: null } }],
+      ['enabled', { podDisruptionBudget: { enabled: null } }],
+    ] as const
+  ).map(([key, values]) => ({
+    name: `a null for ${key}`,
+    values,
+    says: new RegExp(`missing propert(?:y|ies) .*'${key}'|${key} is required`),
+  })),
   { name: 'a text for a flag', values: { autoscaling: { enabled: 'yes' } }, says: /autoscaling/ },
 ];
 

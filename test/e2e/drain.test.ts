@@ -1,15 +1,19 @@
 /**
  * Leaving, with real sockets and many of them: ten thousand clients are closed over a window and nobody is cut off
- * (H1), and what each has received is what was counted as sent to it, at whatever instant the drain begins (H2).
- * That the last export has the final totals is in otlp.test.ts (H3).
+ * (H1), what each has received is what was counted as sent to it, at whatever instant the drain begins (H2), and the
+ * last export has the final totals (H3; that it has them by every protocol is in otlp.test.ts).
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Connection } from '../../src/gateway/connection.ts';
 import { LEAVING_MARGIN_MS } from '../../src/leaving.ts';
+import type { OtlpMetricsRequest } from '../support/collector.ts';
 import { type CrowdClient, connectCrowd } from '../support/crowd.ts';
 import { startGateway } from '../support/gateway-process.ts';
+import { startOtlpRelay } from '../support/otlp-relay.ts';
+import { exportedSeries } from '../support/otlp-series.ts';
+import { summed } from '../support/series.ts';
 import { startTestService } from '../support/test-service.ts';
 import { until } from '../support/until.ts';
 import { clientFrame, connectRaw, handshake } from '../support/ws-client.ts';
@@ -50,10 +54,15 @@ async function dialLate(url: string, mayGoOn: () => boolean): Promise<string[]> 
   return answers;
 }
 
-test('10,000 clients are closed over the window, and late dials are refused with an answer (H1)', async (t) => {
+test('10,000 clients are closed over the window, and late dials are refused with an answer (H1), and the last export has it all (H3)', async (t) => {
   const CLIENTS = 10_000;
   const WINDOW_MS = 10_000;
-  const gateway = await startGateway({ TIDEGAUGE_DRAIN_WINDOW: `${WINDOW_MS}ms` });
+  const relay = await startOtlpRelay();
+  const gateway = await startGateway({
+    TIDEGAUGE_DRAIN_WINDOW: `${WINDOW_MS}ms`,
+    OTEL_EXPORTER_OTLP_ENDPOINT: relay.endpoint,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
   try {
     const crowd = await connectCrowd(gateway.url, CLIENTS);
     const startedMs = performance.now();
@@ -130,8 +139,23 @@ test('10,000 clients are closed over the window, and late dials are refused with
       sumOf(crowd, ({ published }) => published),
     );
     assert.ok(lines.filter(({ msg }) => msg === 'still draining').length >= 5);
+
+    const last: OtlpMetricsRequest = JSON.parse(relay.requests.at(-1)!.body.toString());
+    const totals = exportedSeries(last);
+    const total = (name: string, label?: string): number => summed(totals, `tidegauge_${name}`, label);
+    assert.equal(total('deliveries_matched_total'), drained.deliveries.matched);
+    assert.equal(total('deliveries_sent_total'), drained.deliveries.sent);
+    assert.equal(total('connection_closed_total', 'close_reason="drain"'), CLIENTS);
+    assert.equal(total('connection_opened_total'), CLIENTS);
+    assert.deepEqual(
+      ['connection_active', 'drain_remaining', 'deliveries_queued', 'ledger_drift'].map((name) =>
+        total(name),
+      ),
+      [0, 0, 0, 0],
+    );
   } finally {
     await gateway.stop();
+    await relay.stop();
   }
 });
 

@@ -8,6 +8,11 @@
 {{- if include "tidegauge.adminPort" . }}admin{{ else }}clients{{ end }}
 {{- end }}
 
+{{/* Not empty for an address that nobody outside of the pod can reach. */}}
+{{- define "tidegauge.isLoopback" -}}
+{{- if or (hasPrefix "127." .) (has . (list "localhost" "::1")) }}true{{ end }}
+{{- end }}
+
 {{- define "tidegauge.arePublicReports" -}}
 {{- if eq (include "tidegauge.setting" (list . "TIDEGAUGE_PUBLIC_REPORTS")) "true" }}true{{ end }}
 {{- end }}
@@ -33,8 +38,16 @@
 {{- uniq $ports | join "\n" }}
 {{- end }}
 
-{{/* The endpoint that metrics are pushed to; empty if none is. */}}
-{{- define "tidegauge.otlpEndpoint" -}}
-{{- $metrics := include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") }}
-{{- $metrics | default (include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
+{{/* The ports that metrics are pushed to, one a line; empty if they are not. Where only a Secret knows the endpoint, the usual ones. */}}
+{{- define "tidegauge.otlpPorts" -}}
+{{- $endpoint := include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") | default (include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
+{{- $protocol := include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") | default (include "tidegauge.setting" (list . "OTEL_EXPORTER_OTLP_PROTOCOL")) }}
+{{- $keys := .Values.existingSecretKeys | default dict }}
+{{- if or (get $keys "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") (and (not $endpoint) (get $keys "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
+{{- "4317\n4318" }}
+{{- else if $endpoint }}
+{{- /* gRPC takes 443 whatever the scheme. */}}
+{{- $isPlain := and (hasPrefix "http:" $endpoint) (ne $protocol "grpc") }}
+{{- include "tidegauge.portsOf" (list $endpoint (ternary "80" "443" $isPlain)) }}
+{{- end }}
 {{- end }}

@@ -10,3 +10,13 @@
 {{- define "tidegauge.podsInPrometheus" -}}
 namespace="{{ .Release.Namespace }}",pod=~"{{ include "tidegauge.fullname" . }}-[0-9a-z]+-[0-9a-z]+"
 {{- end }}
+
+{{/* (list number all): a number of pods, or a percentage of all, rounded up as a budget does. */}}
+{{- define "tidegauge.podsOf" -}}
+{{- $number := index . 0 | toString }}
+{{- if hasSuffix "%" $number }}
+{{- div (add (mul (trimSuffix "%" $number | int64) (index . 1)) 99) 100 }}
+{{- else }}
+{{- int64 $number }}
+{{- end }}
+{{- end }}

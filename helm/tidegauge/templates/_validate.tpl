@@ -13,7 +13,7 @@ what to do about it.
 {{- /* One setting, one place. */}}
 {{- $places := dict }}
 {{- range $place := list "settings" "secrets" "existingSecretKeys" "files" }}
-{{- range $name, $value := get $root.Values $place }}
+{{- range $name, $value := get $root.Values $place | default dict }}
 {{- if and (not (kindIs "invalid" $value)) (ne (toString $value) "") }}
 {{- $_ := set $places $name (append (get $places $name | default list) $place) }}
 {{- end }}
@@ -22,6 +22,11 @@ what to do about it.
 {{- range $name, $found := $places }}
 {{- if gt (len $found) 1 }}
 {{- $faults = append $faults (printf "%s is in %s: leave it in one of them" $name (join " and in " $found)) }}
+{{- end }}
+{{- end }}
+{{- range $name := list "NATS_URL" "OTEL_EXPORTER_OTLP_ENDPOINT" "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" }}
+{{- if regexMatch "://[^/,]*@" (include "tidegauge.setting" (list $root $name)) }}
+{{- $faults = append $faults (printf "settings.%s has credentials in it, and settings are in a ConfigMap: use the secrets that there are for them, or existingSecretKeys" $name) }}
 {{- end }}
 {{- end }}
 {{- $own := splitList " " (include "tidegauge.ownEnvNames" .) }}
@@ -47,7 +52,7 @@ what to do about it.
 {{- end }}
 
 {{- /* Ports, and who comes in. */}}
-{{- if or (hasPrefix "127." (include "tidegauge.setting" (list . "HOST"))) (has (include "tidegauge.setting" (list . "HOST")) (list "localhost" "::1")) }}
+{{- if include "tidegauge.isLoopback" (include "tidegauge.setting" (list . "HOST")) }}
 {{- $faults = append $faults "settings.HOST is a loopback address, which nobody outside of the pod can reach: use 0.0.0.0 or ::" }}
 {{- end }}
 {{- if eq $adminPort (include "tidegauge.port" .) }}
@@ -104,7 +109,29 @@ what to do about it.
 {{- $faults = append $faults "rollout.maxSurge and rollout.maxUnavailable are both 0: no pod could ever be replaced" }}
 {{- end }}
 
+{{- $budget := .Values.podDisruptionBudget }}
+{{- $fewest := int64 (include "tidegauge.isAutoscaled" . | empty | ternary (include "tidegauge.replicas" .) (toString .Values.autoscaling.minReplicas)) }}
+{{- if and $budget.enabled (gt $fewest 0) }}
+{{- $mayGo := 0 }}
+{{- if kindIs "invalid" $budget.minAvailable }}
+{{- $mayGo = include "tidegauge.podsOf" (list $budget.maxUnavailable $fewest) | int64 }}
+{{- else }}
+{{- $mayGo = sub $fewest (include "tidegauge.podsOf" (list $budget.minAvailable $fewest) | int64) }}
+{{- end }}
+{{- if lt (int64 $mayGo) 1 }}
+{{- $faults = append $faults (printf "podDisruptionBudget lets none of %d pod(s) go: a node could never be drained; raise the number of pods, or maxUnavailable" $fewest) }}
+{{- end }}
+{{- end }}
+
 {{- /* Scaling and scraping. */}}
+{{- if or .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- if eq (include "tidegauge.setting" (list . "OTEL_SDK_DISABLED")) "true" }}
+{{- $faults = append $faults "a monitor is enabled and settings.OTEL_SDK_DISABLED is true: there would be nothing to scrape" }}
+{{- end }}
+{{- if and $adminPort (include "tidegauge.isLoopback" (include "tidegauge.setting" (list . "ADMIN_HOST"))) }}
+{{- $faults = append $faults "a monitor is enabled and settings.ADMIN_HOST is a loopback address, where no Prometheus can scrape: leave it null" }}
+{{- end }}
+{{- end }}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
 {{- $faults = append $faults "autoscaling.enabled and keda.enabled are both true: two autoscalers would fight; KEDA makes a HorizontalPodAutoscaler of its own" }}
 {{- end }}
