@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Connection } from '../../src/gateway/connection.ts';
-import { LEAVING_MARGIN_MS } from '../../src/leaving.ts';
 import type { OtlpMetricsRequest } from '../support/collector.ts';
 import { type CrowdClient, connectCrowd } from '../support/crowd.ts';
 import { startGateway } from '../support/gateway-process.ts';
@@ -57,6 +56,7 @@ async function dialLate(url: string, mayGoOn: () => boolean): Promise<string[]> 
 test('10,000 clients are closed over the window, and late dials are refused with an answer (H1), and the last export has it all (H3)', async (t) => {
   const CLIENTS = 10_000;
   const WINDOW_MS = 10_000;
+  const BEYOND_THE_WINDOW_MS = 2_000;
   const relay = await startOtlpRelay();
   const gateway = await startGateway({
     TIDEGAUGE_DRAIN_WINDOW: `${WINDOW_MS}ms`,
@@ -98,8 +98,8 @@ test('10,000 clients are closed over the window, and late dials are refused with
       sumOf(crowd, ({ afterClose }) => afterClose),
       0,
     );
-    // Two seconds more on a quiet machine, which a test must not count on.
-    assert.ok(tookMs < WINDOW_MS + LEAVING_MARGIN_MS, `leaving took ${tookMs} ms`);
+    // The promise. A busy machine takes a tenth of a second.
+    assert.ok(tookMs <= WINDOW_MS + BEYOND_THE_WINDOW_MS, `leaving took ${tookMs} ms`);
 
     const closes = crowd.map(({ closedAtMs }) => closedAtMs - startedMs);
     const spread = tenths(closes, WINDOW_MS);
