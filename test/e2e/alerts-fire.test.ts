@@ -17,7 +17,7 @@ import { type GatewayProcess, startGateway } from '../support/gateway-process.ts
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { freePort } from '../support/ports.ts';
 import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
-import { parsePromql, type Selector } from '../support/promql.ts';
+import { parsePromql, selectorText } from '../support/promql.ts';
 import { skipWithout } from '../support/real-part.ts';
 import { until } from '../support/until.ts';
 import { connectClient, type WsClient } from '../support/ws-client.ts';
@@ -151,7 +151,9 @@ describe('alerts in a real Prometheus', { skip: await skipWithout('prometheus', 
 
   test('every selector of every rule finds series, or there is a reason', async () => {
     const selectors = new Map(
-      rules.flatMap(({ expr }) => parsePromql(expr).selectors).map((one) => [textOf(one), one] as const),
+      rules
+        .flatMap(({ expr }) => parsePromql(expr).selectors)
+        .map((one) => [selectorText(one), one] as const),
     );
     const absent: string[] = [];
     for (const [text, { name }] of selectors) {
@@ -239,12 +241,3 @@ describe('alerts in a real Prometheus', { skip: await skipWithout('prometheus', 
     await resolves('TidegaugeDown');
   });
 });
-
-/** A range is asked for its last samples: whether there are any is the question. */
-function textOf({ name, matchers, range }: Selector): string {
-  const inBraces = matchers.map(
-    ({ label, operator, value }) => `${label}${operator}${JSON.stringify(value)}`,
-  );
-  const selector = inBraces.length === 0 ? name : `${name}{${inBraces.join(', ')}}`;
-  return range === undefined ? selector : `last_over_time(${selector}[${range}])`;
-}

@@ -65,6 +65,15 @@ function readSelector(node: SyntaxNode, textOf: (node: SyntaxNode) => string): S
   };
 }
 
+/** As a query of its own. A range is asked for its last samples: whether there are any is the question. */
+export function selectorText({ name, matchers, range }: Selector): string {
+  const inBraces = matchers.map(
+    ({ label, operator, value }) => `${label}${operator}${JSON.stringify(value)}`,
+  );
+  const selector = inBraces.length === 0 ? name : `${name}{${inBraces.join(', ')}}`;
+  return range === undefined ? selector : `last_over_time(${selector}[${range}])`;
+}
+
 function variableOf(duration: string): string {
   return Object.entries(durations).find(([, written]) => written === duration)?.[0] ?? duration;
 }
