@@ -19,6 +19,27 @@ const list = (folder: string, ending: string): string[] =>
 const pipelineFiles = list('collector', '.yaml').filter((file) => !file.endsWith('kubernetes-rbac.yaml'));
 const readme = read('README.md');
 
+type Settings = {
+  processors?: {
+    memory_limiter?: { check_interval: string; limit_percentage: number; spike_limit_percentage: number };
+  };
+  exporters?: Record<
+    string,
+    {
+      timeout: string;
+      retry_on_failure?: Record<string, unknown>;
+      remote_write_queue?: Record<string, unknown>;
+      sending_queue?: {
+        storage: string;
+        sizer: string;
+        queue_size: number;
+        num_consumers: number;
+        batch: { sizer: string };
+      };
+    }
+  >;
+};
+
 describe('a collector file', () => {
   for (const file of pipelineFiles) {
     const text = read(file);
@@ -59,6 +80,54 @@ describe('a collector file', () => {
     }
   });
 
+  test('refuses before the garbage collector of Go has to work against the limit', () => {
+    const limiters = pipelineFiles.flatMap((file) => {
+      const { processors } = parse(read(file)) as Settings;
+      return processors?.memory_limiter === undefined ? [] : [processors.memory_limiter];
+    });
+    assert.equal(limiters.length, 2);
+    const [, goPercentage] = /`GOMEMLIMIT` to (\d+) %/.exec(readme.replace(/\s+/g, ' ')) ?? [];
+    for (const { limit_percentage: limit, spike_limit_percentage: spike, ...rest } of limiters) {
+      assert.ok(spike < limit && limit < Number(goPercentage), `${spike} % of ${limit} %`);
+      assert.deepEqual(rest, { check_interval: '1s' });
+    }
+  });
+
+  test('that pushes keeps it on disk until it is taken, in order, and no more than the README says', () => {
+    const kept: string[] = [];
+    for (const file of pipelineFiles) {
+      for (const [name, exporter] of Object.entries((parse(read(file)) as Settings).exporters ?? {})) {
+        const { sending_queue: queue, retry_on_failure: retry } = exporter;
+        if (queue === undefined) continue;
+        kept.push(name);
+        const { storage, sizer, queue_size: bytes, num_consumers: consumers, ...rest } = queue;
+        assert.deepEqual([storage, sizer, consumers], ['file_storage', 'bytes', 1], `${file} ${name}`);
+        assert.ok(readme.includes(`${bytes / 2 ** 20} MiB on disk for each queue`), `${bytes}`);
+        // The exporter's own way to batch: there is no second queue, in memory, before this one.
+        assert.equal(rest.batch.sizer, 'items');
+        assert.deepEqual(Object.keys(rest), ['batch']);
+        assert.deepEqual(retry, { max_elapsed_time: '0s' }, `${file} ${name}`);
+      }
+    }
+    assert.deepEqual(kept, ['otlp_http/gateway', 'otlp_http/prometheus']);
+  });
+
+  test('that cannot keep it on disk has no queue at all, and refuses what it cannot deliver', () => {
+    const { exporters } = parse(read('collector/exits/prometheus-remote-write.yaml')) as Settings;
+    const { remote_write_queue: queue, retry_on_failure: retry } = exporters!.prometheus_remote_write!;
+    assert.deepEqual([queue, retry], [{ enabled: false }, { enabled: false }]);
+  });
+
+  test('gives up a slow backend before the one that pushes to it does', () => {
+    const timeoutSeconds = (file: string, name: string): number => {
+      const { exporters } = parse(read(`collector/${file}`)) as Settings;
+      return Number.parseInt(exporters![name]!.timeout, 10);
+    };
+    const agent = timeoutSeconds('agent.yaml', 'otlp_http/gateway');
+    assert.ok(timeoutSeconds('exits/prometheus-remote-write.yaml', 'prometheus_remote_write') > agent);
+    assert.ok(timeoutSeconds('exits/prometheus-otlp.yaml', 'otlp_http/prometheus') > agent);
+  });
+
   test('that is an exit adds a pipeline and an exporter, and touches nothing that others have', () => {
     const files = list('collector/exits', '.yaml');
     const merged = new Set<string>();
@@ -90,6 +159,29 @@ test('command lines in otel/ name files that are there', () => {
     }
   }
   assert.ok(seen > 10, String(seen));
+});
+
+describe('the settings for a Prometheus that is pushed to', () => {
+  const { otlp, storage } = parse(read('prometheus/push.yml')) as {
+    otlp: { translation_strategy: string; promote_resource_attributes: string[] };
+    storage: { tsdb: { out_of_order_time_window: string } };
+  };
+
+  test('make labels of the attributes that the README lists, and of no others', () => {
+    const row = readme.split('\n').find((line) => line.includes('on every series, by `push.yml`'))!;
+    const listed = [...row.split('|')[1]!.matchAll(/`(\w+)`/g)].map(([, label]) => label);
+    assert.deepEqual(
+      otlp.promote_resource_attributes.map((name) => name.replaceAll('.', '_')),
+      listed,
+    );
+  });
+
+  test('let samples come as late as the README says', () => {
+    const minutes = /^(\d+)m$/.exec(storage.tsdb.out_of_order_time_window)?.[1];
+    assert.ok(
+      readme.replace(/\s+/g, ' ').includes(`${minutes} minutes in which samples may come out of order`),
+    );
+  });
 });
 
 describe('a sample of the environment', () => {
