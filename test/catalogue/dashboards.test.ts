@@ -12,7 +12,7 @@ import { uncharted } from '../../grafana/uncharted.ts';
 import { type Instrument, type InstrumentName, instruments } from '../../src/telemetry/catalogue.ts';
 import { labelName, seriesName } from '../../src/telemetry/metric-names.ts';
 import { escapeXml } from '../pictures/svg.ts';
-import { readDashboards } from '../support/dashboards.ts';
+import { type DashboardPanel, readDashboards } from '../support/dashboards.ts';
 import { parsePromql, type Selector } from '../support/promql.ts';
 
 const dashboards = readDashboards();
@@ -182,6 +182,26 @@ describe('panels', () => {
     }
   });
 
+  test('have units that fit what they ask for', () => {
+    const faults = dashboards.flatMap(({ title: dashboard, panels }) =>
+      panels.flatMap((panel) =>
+        (panel.targets ?? []).flatMap((target) => {
+          const unit = shownUnit(panel, target.refId);
+          const fitting = fittingUnits(target.expr);
+          return fitting === undefined || fitting.includes(unit)
+            ? []
+            : [`${dashboard}, ${panel.title}, ${target.refId}: ${unit}, not ${fitting.join(' or ')}`];
+        }),
+      ),
+    );
+    assert.deepEqual(faults, []);
+    assert.deepEqual(fittingUnits('sum(rate(tidegauge_io_bytes_total[5m]))'), ['binBps']);
+    assert.deepEqual(
+      fittingUnits('histogram_quantile(0.9, rate(tidegauge_ping_duration_seconds_bucket[5m]))'),
+      ['s'],
+    );
+  });
+
   test('are known by a number each, and lie side by side without a gap or an overlap', () => {
     for (const { title, panels } of dashboards) {
       assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length, title);
@@ -236,3 +256,38 @@ describe('beside the dashboards', () => {
     for (const { uid } of dashboards) assert.ok(links.includes(`pictures/${uid}.svg`), uid);
   });
 });
+
+/** What Grafana shows the figures of a query in: the panel's unit, or one for that query or for its column. */
+function shownUnit({ fieldConfig, transformations = [] }: DashboardPanel, refId: string): string {
+  const organize = transformations.find(({ id }) => id === 'organize')?.options.renameByName;
+  const heading = (organize as Record<string, string> | undefined)?.[`Value #${refId}`];
+  const own = fieldConfig!.overrides
+    .filter(({ matcher: { id, options } }) => options === (id === 'byFrameRefID' ? refId : heading))
+    .flatMap(({ properties }) => properties.filter(({ id }) => id === 'unit'));
+  return (own[0]?.value ?? fieldConfig!.defaults.unit) as string;
+}
+
+/**
+ * By the names of the series and what is done to them, not by the catalogue, from which the units are made. Undefined
+ * where a query is a quotient, or something that Prometheus makes.
+ */
+function fittingUnits(expr: string): string[] | undefined {
+  const { selectors } = parsePromql(expr);
+  if (/ \/ /.test(expr) || selectors.some(({ name }) => name in notOurs)) return undefined;
+  const { name, functions } = selectors[0]!;
+  const counts = ['short', 'none'];
+  if (/^count\b|== bool/.test(expr)) return counts;
+  const isTime = /_seconds(?:_bucket|_total)?$/.test(name);
+  const isSize = /_bytes(?:_bucket|_total)?$/.test(name);
+  if (functions.includes('increase')) return counts;
+  if (name.endsWith('_bucket') || !functions.includes('rate')) {
+    if (isTime) return ['s', 'dtdurations'].slice(0, functions.length > 0 ? 1 : 2);
+    if (isSize) return ['bytes'];
+    // A state is 1 or 0, and a sum of those is a number of instances.
+    if (name.startsWith('tidegauge_ready')) return counts;
+    return name.endsWith('_ratio') ? ['percentunit'] : counts;
+  }
+  // Seconds of each second: a share, or how many were at it at a time.
+  if (isTime) return ['percentunit', ...counts];
+  return isSize ? ['binBps'] : ['cps', 'reqps', 'short'];
+}
