@@ -16,7 +16,7 @@ import { askForPanel, type PanelLine } from '../support/panel-data.ts';
 import type { PrometheusLine } from '../support/prometheus.ts';
 import { parsePromql } from '../support/promql.ts';
 import { skipWithout } from '../support/real-part.ts';
-import { events, type RecordedRun, recordRun } from '../support/recorded-run.ts';
+import { companions, events, type RecordedRun, recordRun } from '../support/recorded-run.ts';
 
 /** Instruments that not every machine has. Where one of these is missing, queries that need it have no answer. */
 const dependOnTheMachine: Partial<Record<InstrumentName, string>> = {
@@ -220,6 +220,63 @@ describe('dashboards', { skip: await skipWithout('prometheus', 'nats-server') },
     );
     assert.equal((reasons.slow_consumer ?? 0) + (reasons.closed ?? 0), dropped);
     assert.deepEqual(await overall('tidegauge-delivery', 'Dropped'), { deliveries: dropped });
+  });
+
+  test('Fleet says the same as Delivery, in its own panels', async () => {
+    const { small, bulky } = events.messages;
+    const closed = await overall('tidegauge-delivery', 'Closes by who began it');
+    assert.deepEqual(await overall('tidegauge-fleet', 'Clients that come and go'), {
+      opened: events.opened,
+      'closed by client': closed.client,
+      'closed by network': closed.network,
+      'closed by server': closed.server,
+      refused: 25,
+    });
+    const { matched, sent, dropped } = await overall(
+      'tidegauge-delivery',
+      'What was asked for, and what became of it',
+    );
+    assert.deepEqual(await overall('tidegauge-fleet', 'Messages in'), {
+      'from the bus': small + bulky,
+      'published to it': 0,
+    });
+    assert.deepEqual(await overall('tidegauge-fleet', 'Deliveries asked for and made'), { matched, sent });
+    assert.deepEqual(await overall('tidegauge-fleet', 'Deliveries'), { deliveries: sent });
+    assert.deepEqual(await overall('tidegauge-delivery', 'To clients'), { deliveries: sent });
+    assert.deepEqual(await overall('tidegauge-delivery', 'From the bus'), { messages: small + bulky });
+    const reasons = await overall('tidegauge-fleet', 'Deliveries dropped');
+    assert.deepEqual(reasons, await overall('tidegauge-delivery', 'Dropped deliveries by reason'));
+    assert.equal(
+      Object.values(reasons).reduce((sum, count) => sum + count, 0),
+      dropped,
+    );
+    assert.deepEqual(await overall('tidegauge-fleet', 'Connections'), { connections: 0 });
+    const link = await overall('tidegauge-fleet', 'Instances by state of the bus');
+    assert.deepEqual(aboveZero(link), { closed: 1 });
+  });
+
+  test('the table of all instances has each of them, with its own figures', async () => {
+    const fleet = dashboards.find(({ uid }) => uid === 'tidegauge-fleet')!;
+    const table = fleet.panels.find(({ type }) => type === 'table')!;
+    const lines = await askForPanel(run.prometheus, fleet, table, choice(), range());
+    const columns = table.transformations!.find(({ id }) => id === 'organize')!.options.renameByName;
+    const column = (heading: string): Record<string, number> => {
+      const [field] = Object.entries(columns as Record<string, string>).find(([, name]) => name === heading)!;
+      const refId = field.replace('Value #', '');
+      return Object.fromEntries(
+        lines
+          .filter((line) => line.refId === refId)
+          .map(({ labels, points }) => [labels.instance!, points[0]![1]]),
+      );
+    };
+    assert.deepEqual(column('Reasons not ready'), { [run.instance]: 1, [run.companion]: 0 });
+    assert.deepEqual(column('Connections'), { [run.instance]: 0, [run.companion]: companions });
+    assert.deepEqual(column('Drift'), { [run.instance]: 0, [run.companion]: 0 });
+    for (const heading of ['Up for', 'Deliveries/s', 'Saturation', 'CPU', 'Memory']) {
+      assert.deepEqual(Object.keys(column(heading)).sort(), [run.instance, run.companion].sort(), heading);
+    }
+    assert.equal(column('Deliveries/s')[run.instance], 0);
+    assert.ok(column('Deliveries/s')[run.companion]! > 0);
   });
 
   test('nonsense was counted, and the account holds', async () => {

@@ -47,7 +47,8 @@ export const events = {
 
 /** Of the connections, how many hear the small messages. */
 const listeners = 10;
-const companions = 40;
+/** Clients of the second gateway. */
+export const companions = 40;
 const bulkyBytes = 65_536;
 const messagesPerSecond = 4_000;
 /** Between two events of a kind, so that graphs have slopes. */
