@@ -90,6 +90,20 @@ describe('rules', () => {
     }
   });
 
+  test('look as far back as their names say', () => {
+    const spans = rules.flatMap(({ record = '', expr }) => {
+      const said = /(?:rate|remaining)(\d+[mhd])$/.exec(record)?.[1];
+      const ranges = new Set(parsePromql(expr).selectors.flatMap(({ range = [] }) => range));
+      return said === undefined ? [] : [{ record, said, ranges: [...ranges] }];
+    });
+    // Over the shortest window nothing is summed: what it divides are rates over that window.
+    const wrong = spans.filter(
+      ({ record, said, ranges }) => ranges.join() !== (record.endsWith(':burnrate5m') ? '' : said),
+    );
+    assert.deepEqual(wrong, []);
+    assert.equal(new Set(spans.map(({ said }) => said)).size, 6);
+  });
+
   test('burn rates are those of the workbook', () => {
     assert.deepEqual(burnPolicies.map(burnRateOf), [14.4, 6, 1]);
   });

@@ -254,8 +254,35 @@ function longStories(slo: SloName, { alert, summary, soMany, input: happens }: S
   ];
 }
 
-export const sloCases: readonly Case[] = Object.entries(subjects).flatMap(([slo, subject]) =>
-  storiesOf(slo as SloName, subject),
+/** Deliveries that were matched earlier may be dropped when hardly anything comes any more. */
+const lateDrops = story(
+  'TidegaugeDeliveryDropBudgetBurn',
+  'more are dropped than are matched: all is lost, and not more than all',
+  subjects.undropped_deliveries.input(
+    [
+      [20, 0],
+      [3, 2 / budget('undropped_deliveries')],
+      [10, 0],
+    ],
+    1,
+  ),
+  { '20m': [], '24m': [], '33m': [] },
+  {
+    values: [
+      {
+        expr: 'round(job:tidegauge_slo:burnrate5m{slo="undropped_deliveries"})',
+        at: '24m',
+        samples: {
+          '{cluster="harbour", job="tidegauge", namespace="tide", slo="undropped_deliveries"}': 1000,
+        },
+      },
+    ],
+  },
 );
+
+export const sloCases: readonly Case[] = [
+  ...Object.entries(subjects).flatMap(([slo, subject]) => storiesOf(slo as SloName, subject)),
+  lateDrops,
+];
 
 export const longSloCases: readonly Case[] = longStories('delivery_latency', subjects.delivery_latency);
