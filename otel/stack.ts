@@ -181,7 +181,7 @@ function collectorArguments(): string[] {
   return files.flatMap((file) => ['--config', join(pipelines, file)]);
 }
 
-/** The settings for pushes, and a scrape of the collector itself. */
+/** The settings for pushes, the rules that alerts and error budgets come from, and a scrape of the collector itself. */
 function prometheusArguments({ folder, ports }: Stack): string[] {
   const settings = parse(readFileSync(join(import.meta.dirname, 'prometheus/push.yml'), 'utf8')) as object;
   const itself = {
@@ -190,7 +190,8 @@ function prometheusArguments({ folder, ports }: Stack): string[] {
     static_configs: [{ targets: [`127.0.0.1:${ports.collectorMetrics}`] }],
   };
   const configFile = join(folder, 'prometheus.yml');
-  writeFileSync(configFile, stringify({ ...settings, scrape_configs: [itself] }));
+  const rules = join(root, 'grafana/alerts/tidegauge-*.yaml');
+  writeFileSync(configFile, stringify({ ...settings, rule_files: [rules], scrape_configs: [itself] }));
   return [
     `--config.file=${configFile}`,
     `--storage.tsdb.path=${join(folder, 'prometheus')}`,
@@ -208,6 +209,7 @@ function whereToLook({ folder, ports }: Stack): string {
   return `
   Tidegauge    ${local(ports.gateway)}/            (figures: /metrics/enhanced, /metrics)
   Prometheus   ${local(ports.prometheus)}/query?${query}
+  Alerts       ${local(ports.prometheus)}/alerts
   Collector    ${local(ports.otlpHttp)}             (OTLP over HTTP; its own figures: ${local(ports.collectorMetrics)}/metrics)
   Logs, data   ${folder}
 

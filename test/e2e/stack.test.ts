@@ -1,8 +1,9 @@
 /** `npm run stack` keeps its promise: figures arrive in Prometheus, everything ends together, and nothing is left. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { ruleFiles } from '../../grafana/alerts/rules.ts';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
 import { skipWithout } from '../support/real-part.ts';
 import { until } from '../support/until.ts';
@@ -29,6 +30,7 @@ describe('the stack', { skip: await skipWithout('prometheus', 'otelcol') }, () =
     await until('more of them', isMore, options);
     const queue = 'sum(otelcol_exporter_queue_capacity)';
     await until("the collector's own figures", () => query(prometheusUrl, queue), options);
+    assert.deepEqual(await ruleFilesOf(prometheusUrl), Object.keys(ruleFiles()).sort());
     await endsWith(child, 'SIGINT');
     assert.equal(existsSync(folder), false);
   });
@@ -126,6 +128,14 @@ async function query(prometheusUrl: string, promql: string): Promise<number | un
   const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
   const [sample] = data.result;
   return sample === undefined ? undefined : Number(sample.value[1]);
+}
+
+/** The files whose rules it evaluates. */
+async function ruleFilesOf(prometheusUrl: string): Promise<string[]> {
+  const { data } = (await (await fetch(`${prometheusUrl}/api/v1/rules`)).json()) as {
+    data: { groups: { file: string }[] };
+  };
+  return [...new Set(data.groups.map(({ file }) => basename(file)))].sort();
 }
 
 function childrenOf(pid: number): number[] {
