@@ -16,6 +16,7 @@ import { dashboards } from '../../grafana/dashboards.ts';
 import { settingDeclarations } from '../../src/config.ts';
 import { instruments } from '../../src/telemetry/catalogue.ts';
 import { labelName, seriesName } from '../../src/telemetry/metric-names.ts';
+import { readDashboards } from '../support/dashboards.ts';
 import { parsePromql } from '../support/promql.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -121,7 +122,15 @@ describe('an alert', () => {
         assert.ok(summary !== '' && summary.length <= 120, summary);
         assert.match(description, /\.$/);
         assert.equal(runbook_url, `grafana/alerts/runbook.md#${name.toLowerCase()}`);
-        assert.match(dashboard_url, new RegExp(`^/d/${one.panel.dashboard}\\?viewPanel=\\d+&var-cluster=`));
+        const [, uid, id, variables] = /^\/d\/([\w-]+)\?viewPanel=(\d+)&(.+)$/.exec(dashboard_url) ?? [];
+        const dashboard = readDashboards().find((each) => each.uid === uid);
+        assert.equal(dashboard?.uid, one.panel.dashboard);
+        assert.equal(dashboard.panels.find((panel) => panel.id === Number(id))?.title, one.panel.title);
+        const named = [...variables!.matchAll(/(?:^|&)var-(\w+)=/g)].map(([, variable]) => variable);
+        assert.deepEqual(named, scopeLabels[one.scope]);
+        assert.ok(
+          named.every((name) => dashboard.templating.list.some((variable) => variable.name === name)),
+        );
         // What the texts speak of is there when they are written.
         const kept = new Set<string>([
           ...scopeLabels[one.scope],

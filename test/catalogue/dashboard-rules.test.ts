@@ -221,12 +221,39 @@ describe('all dashboards', () => {
         ours.map(({ name }) => name),
         ['Drains', 'Alerts'],
       );
-      for (const { expr, datasource } of ours) {
+      for (const { expr, datasource, enable, hide } of ours) {
         assert.equal(datasource.uid, '$datasource');
+        assert.deepEqual([enable, hide], [true, false]);
         assert.deepEqual(parsePromql(expr!).errors, []);
       }
     }
   });
+});
+
+test('rows are open, and hold nothing that would only show when they are not', () => {
+  for (const { panels } of dashboards) {
+    const rows = panels.filter(({ type }) => type === 'row');
+    assert.ok(rows.length > 3);
+    assert.ok(rows.every(({ collapsed, panels: inside }) => collapsed === false && inside?.length === 0));
+  }
+});
+
+test('the table of instances leads to the dashboard of the one that is clicked, and takes the choices along', () => {
+  const fleet = dashboards.find(({ uid }) => uid === 'tidegauge-fleet')!;
+  const links = fleet.panels.flatMap(({ fieldConfig }) =>
+    (fieldConfig?.overrides ?? []).flatMap(({ properties }) => properties.filter(({ id }) => id === 'links')),
+  );
+  const [{ url }, ...others] = links.flatMap(({ value }) => value as { url: string }[]) as [{ url: string }];
+  assert.deepEqual(others, []);
+  const [path, query] = url.split('?') as [string, string];
+  assert.ok(dashboards.some(({ uid }) => path === `/d/${uid}`));
+  const taken = [...query.matchAll(/\$\{(\w+):queryparam\}|var-(\w+)=/g)].map(([, all, one]) => all ?? one);
+  assert.deepEqual(
+    taken,
+    fleet.templating.list.map(({ name }) => name),
+  );
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana fills these in, not JavaScript.
+  assert.ok(query.includes('var-instance=${__value.raw}&${__url_time_range}'));
 });
 
 test('red is where an alert fires', () => {

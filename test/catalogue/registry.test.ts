@@ -102,8 +102,11 @@ describe('the schema URL', () => {
     assert.ok(dependency!.registry_path.includes(`@v${version}[`));
   });
 
-  test('of the registry ends in the newest version of the schema', () => {
+  test('of the registry ends in the newest version of the schema, and is the one that the page explains', () => {
     assert.ok(manifest.schema_url.endsWith(`/${schemaVersions[0].version}`));
+    const readme = readFileSync(join(import.meta.dirname, '../../otel/README.md'), 'utf8');
+    const family = manifest.schema_url.slice(0, manifest.schema_url.lastIndexOf('/'));
+    assert.ok(readme.includes(`\`${family}\``), family);
   });
 });
 

@@ -39,6 +39,9 @@ export type DashboardPanel = {
   options?: Record<string, unknown>;
   targets?: PanelTarget[];
   transformations?: { id: string; options: Record<string, unknown> }[];
+  /** Of a row. */
+  collapsed?: boolean;
+  panels?: unknown[];
 };
 export type Variable = {
   name: string;
@@ -51,7 +54,14 @@ export type Variable = {
   refresh: number;
   current: { text: unknown; value: unknown };
 };
-export type Annotation = { name: string; type?: string; expr?: string; datasource: { uid: string } };
+export type Annotation = {
+  name: string;
+  type?: string;
+  expr?: string;
+  datasource: { uid: string };
+  enable: boolean;
+  hide: boolean;
+};
 export type DashboardJson = {
   uid: string;
   title: string;
