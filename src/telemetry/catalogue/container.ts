@@ -13,7 +13,7 @@ export const containerInstruments = {
     attributes: [['cpu.mode', cpuModes]],
     counts: 'CPU seconds used by all processes of the control group.',
     not: 'This process alone; that is process.cpu.time.',
-    source: 'cpu.stat, or cpuacct.stat and cpuacct.usage',
+    source: 'user_usec and system_usec of cpu.stat; on cgroup v1 cpuacct.stat, in steps of 10 ms',
     question: 'Does something beside us use our quota?',
   },
   'tidegauge.container.cpu.periods': {
@@ -58,7 +58,8 @@ export const containerInstruments = {
     stability: 'release candidate',
     counts: 'Memory that cannot easily be given back, as Kubernetes computes it: usage less inactive files.',
     not: 'This process alone.',
-    source: 'memory.current less inactive_file of memory.stat',
+    source:
+      'memory.current less inactive_file of memory.stat; on cgroup v1 memory.usage_in_bytes less total_inactive_file',
     question: 'How near is the container to being killed?',
   },
   'container.memory.rss': {
@@ -74,8 +75,8 @@ export const containerInstruments = {
     kind: 'upDownCounter',
     unit: 'By',
     stability: 'release candidate',
-    counts: 'Memory limit less working set.',
-    not: 'Present without a limit.',
+    counts: 'Memory limit less working set: at most so much is left.',
+    not: 'Present without a limit. Where the limit is that of a parent, others under it use of it too, and are not seen.',
     source: 'the two figures named',
     question: 'How much is left?',
   },
@@ -86,7 +87,7 @@ export const containerInstruments = {
     attributes: [['system.paging.fault.type', faultTypes]],
     counts: 'Page faults of all processes of the control group.',
     not: 'Errors: minor faults are how memory is handed out.',
-    source: 'pgfault and pgmajfault of memory.stat',
+    source: 'pgfault and pgmajfault of memory.stat; on cgroup v1 total_pgfault and total_pgmajfault',
     question: 'Does the container read its own program from disk again and again?',
   },
   'tidegauge.container.memory.limit': {
@@ -95,7 +96,8 @@ export const containerInstruments = {
     stability: 'ours',
     counts: 'The memory limit in force, the smallest on the way up the hierarchy.',
     not: 'Present without a limit: no limit is no series, not a huge number.',
-    source: 'memory.max, or memory.limit_in_bytes',
+    source:
+      'memory.max of the group and its parents; on cgroup v1 memory.limit_in_bytes, and hierarchical_memory_limit of memory.stat, which knows of parents that a container does not see',
     question: 'At which amount does the kernel kill?',
   },
   'tidegauge.container.memory.high': {
@@ -123,7 +125,7 @@ export const containerInstruments = {
     attributes: [['tidegauge.memory.event', memoryEvents]],
     counts:
       'Times that the control group passed its high mark, met its limit, ran out, or lost a process to the OOM killer.',
-    not: 'Complete on cgroup v1, which counts fewer kinds.',
+    not: 'Complete on cgroup v1, which tells max and oom_kill only, and of the group alone, not of those below it.',
     source: 'memory.events, or memory.oom_control and memory.failcnt',
     question: 'Was something killed for memory?',
   },

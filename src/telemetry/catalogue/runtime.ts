@@ -146,7 +146,7 @@ export const runtimeInstruments = {
     stability: 'ours',
     attributes: [['v8js.gc.type', gcTypes]],
     counts: 'Garbage collections that have ended.',
-    not: 'Steps of helper threads.',
+    not: 'Steps of helper threads. Of type incremental it counts steps, which are parts of a major collection.',
     source: 'the same entries as v8js.gc.duration',
     question:
       'How often are objects moved out of the young generation, and how often is everything searched?',

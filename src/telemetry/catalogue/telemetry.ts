@@ -25,7 +25,7 @@ export const telemetryInstruments = {
     unit: 's',
     stability: 'ours',
     counts: 'Seconds since the sampler last closed a window.',
-    not: "The window's length. More than TIDEGAUGE_SAMPLE_INTERVAL means that the loop is stalled.",
+    not: "The window's length. More than TIDEGAUGE_SAMPLE_INTERVAL means that the loop was stalled until just now; the next window covers all of that time.",
     source: 'the sampler',
     question: 'How old are CPU utilization and event-loop delay?',
   },
