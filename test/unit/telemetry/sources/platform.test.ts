@@ -46,6 +46,30 @@ describe('createPlatform', () => {
     assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
   });
 
+  it('tells peak, faults and switches as getrusage does, each under its own name', () => {
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'darwin',
+      files: recordedFiles(new Map()),
+      ...noTimer,
+    });
+    const earlier = process.resourceUsage();
+    const { pageFaults, contextSwitches, peakResidentBytes } = platform.process();
+    const later = process.resourceUsage();
+    const told = {
+      minorPageFault: pageFaults.minor,
+      majorPageFault: pageFaults.major,
+      voluntaryContextSwitches: contextSwitches.voluntary,
+      involuntaryContextSwitches: contextSwitches.involuntary,
+      maxRSS: peakResidentBytes! / 1024,
+    };
+    for (const [key, value] of Object.entries(told)) {
+      const [least, most] = [earlier[key as keyof typeof told], later[key as keyof typeof told]];
+      assert.ok(value >= least && value <= most, `${key}: ${value} is not within ${least} and ${most}`);
+    }
+    assert.ok(peakResidentBytes! >= process.memoryUsage.rss() / 2, 'in bytes');
+  });
+
   it('leaves out, and counts, what cannot be read where it should be', () => {
     const platform = createPlatform({
       sampleIntervalMs: 1000,
