@@ -178,6 +178,7 @@ test('every figure of the platform ends up in its own instrument, under its own 
     }
   }
   // The end of a window and its age belong to telemetry itself.
+  assert.equal(readings.value('tidegauge.sampler.window.age'), figures.window.age);
   assert.equal(seen.size, last - 2);
 });
 

@@ -260,6 +260,17 @@ describe('createCgroup', () => {
     assert.equal(cgroup.cpuLimit(), 0.5);
   });
 
+  it('passes over a mount that another one hides', () => {
+    const tree = readTree('v2-container-private-namespace');
+    const mountinfo = '/proc/self/mountinfo';
+    const hidden = '33 24 0:29 / /hidden/cgroup rw,relatime - cgroup2 cgroup2 rw\n';
+    tree.set(mountinfo, hidden + tree.get(mountinfo)!);
+    const { cgroup, errors } = open(tree);
+    assert.equal(cgroup.read()?.memoryLimitBytes, 512 * mib);
+    assert.equal(cgroup.cpuLimit(), 1.5);
+    assert.equal(errors.count, 0);
+  });
+
   it('opens nothing anew while nothing has moved', () => {
     const { cgroup, recorded } = open('v2-container-private-namespace');
     recorded.reads.length = 0;
