@@ -249,7 +249,7 @@ const table = {
     env: 'TIDEGAUGE_SAMPLE_INTERVAL',
     ...duration('250ms', '60s', {
       default: '5s',
-      doc: 'The window over which CPU, event loop and GC are measured.',
+      doc: 'The window over which CPU use and the utilization and delay of the event loop are measured.',
     }),
   },
   connectionsMax: {

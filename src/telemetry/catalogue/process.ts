@@ -34,7 +34,7 @@ export const processInstruments = {
     counts: 'CPUs that this process may use, as a fraction: the smaller of its affinity and its quota.',
     not: 'CPUs of the machine. JavaScript uses one CPU at a time; the others serve GC helpers and I/O.',
     source:
-      'affinity: Cpus_allowed_list of /proc/self/status that are online, else os.availableParallelism(); quota: the smallest cpu.max, or cpu.cfs_quota_us / cpu.cfs_period_us, of the control group and those above it that are to be seen',
+      'affinity: the CPUs that Cpus_allowed_list of /proc/self/status and /sys/devices/system/cpu/online both name, else os.availableParallelism(); quota: the smallest cpu.max, or cpu.cfs_quota_us / cpu.cfs_period_us, of the control group and those above it that can be seen',
     question: 'What does a utilization of 1 stand for here?',
   },
   'process.memory.usage': {

@@ -17,14 +17,15 @@ export const telemetryInstruments = {
     attributes: [['tidegauge.telemetry.source', errorSources]],
     counts: 'Figures, or groups of figures, that could not be read. The rest of the collection went on.',
     not: 'Failed exports; those are otel.sdk.exporter.metric_data_point.exported with an error.type.',
-    source: 'every read, at each collection',
+    source:
+      'every read, at each collection: files of /proc and of the control group (procfs, cgroup), answers of Node (v8, event_loop, some of procfs), a whole part that gave no figures (platform, gateway, bus, http), and figures that were no finite number (value)',
     question: 'Which figures are missing or old?',
   },
   'tidegauge.sampler.window.age': {
     kind: 'gauge',
     unit: 's',
     stability: 'ours',
-    counts: 'Seconds since the sampler last closed a window.',
+    counts: 'Seconds since the sampler last closed a window; before the first one, since the start.',
     not: "The window's length. More than TIDEGAUGE_SAMPLE_INTERVAL means that the loop was stalled until just now; the next window covers all of that time.",
     source: 'the sampler',
     question: 'How old are CPU utilization and event-loop delay?',
