@@ -27,8 +27,11 @@ export type PlatformFiles = {
   close(): void;
 };
 
-/** Larger than any of the files read: memory.stat has 2 to 5 KB, /proc/self/status 1.5 KB and a line per NUMA node. */
-const pieceBytes = 65_536;
+/**
+ * Larger than any of the files read: memory.stat has 2 to 5 KB, /proc/self/status 1.5 KB and a line per NUMA node, and
+ * /proc/stat up to 100 bytes for each CPU. Pages that no file has reached are never touched.
+ */
+const pieceBytes = 262_144;
 
 export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);

@@ -47,6 +47,12 @@ describe('createPlatformFiles', () => {
     files.close();
   });
 
+  it('reads /proc/stat of a machine with two thousand CPUs to its end', () => {
+    const files = createPlatformFiles();
+    const text = `cpu ${'1234567890 '.repeat(8)}\n`.repeat(2_000);
+    assert.equal(files.read(write('stat', text)), text);
+  });
+
   it('is silent about what cannot be read', () => {
     const files = createPlatformFiles();
     files.keep();
