@@ -73,8 +73,8 @@ export type ProcessFigures = {
   threads?: number;
   fileDescriptors?: number;
   fileDescriptorLimit?: number;
-  contextSwitches: { voluntary: number; involuntary: number };
-  pageFaults: { major: number; minor: number };
+  contextSwitches?: { voluntary: number; involuntary: number };
+  pageFaults?: { major: number; minor: number };
   threadCpuTime?: Record<ThreadRole, number>;
 };
 

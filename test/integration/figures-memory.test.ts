@@ -61,7 +61,7 @@ function memoryFigures(place: Place): void {
   it('count page faults as /proc/PID/stat does', async () => {
     await subject.ask('holdBuffers', { bytes: mb });
     const earlier = witnessFaults(subject.pid);
-    const { pageFaults } = (await subject.ask('figures')).process;
+    const pageFaults = (await subject.ask('figures')).process.pageFaults!;
     const later = witnessFaults(subject.pid);
     for (const kind of ['minor', 'major'] as const) {
       const [least, told, most] = [earlier[kind], pageFaults[kind], later[kind]];

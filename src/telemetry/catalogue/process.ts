@@ -127,7 +127,7 @@ export const processInstruments = {
     attributes: [['process.context_switch.type', switchTypes]],
     counts: 'Times that a thread gave up its CPU by itself (voluntary) or was made to (involuntary).',
     not: 'The main thread alone: all threads are counted.',
-    source: 'process.resourceUsage()',
+    source: 'process.resourceUsage(), except on Windows',
     question: 'Do others take the CPU away from us? Then the involuntary ones rise.',
   },
   'process.paging.faults': {
@@ -137,7 +137,7 @@ export const processInstruments = {
     attributes: [['system.paging.fault.type', faultTypes]],
     counts: 'Page faults: minor ones found the page in memory, major ones had to read it.',
     not: 'Errors: minor faults are how memory is handed out.',
-    source: 'process.resourceUsage()',
+    source: 'process.resourceUsage(), except on Windows',
     question: 'Does the process wait for a disk in order to touch its own memory?',
   },
   'tidegauge.process.thread.cpu.time': {

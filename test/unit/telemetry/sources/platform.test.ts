@@ -57,10 +57,10 @@ describe('createPlatform', () => {
     const { pageFaults, contextSwitches, peakResidentBytes } = platform.process();
     const later = process.resourceUsage();
     const told = {
-      minorPageFault: pageFaults.minor,
-      majorPageFault: pageFaults.major,
-      voluntaryContextSwitches: contextSwitches.voluntary,
-      involuntaryContextSwitches: contextSwitches.involuntary,
+      minorPageFault: pageFaults!.minor,
+      majorPageFault: pageFaults!.major,
+      voluntaryContextSwitches: contextSwitches!.voluntary,
+      involuntaryContextSwitches: contextSwitches!.involuntary,
       maxRSS: peakResidentBytes! / 1024,
     };
     for (const [key, value] of Object.entries(told)) {
