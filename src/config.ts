@@ -307,7 +307,7 @@ const table = {
     env: 'TIDEGAUGE_BAD_MESSAGES',
     ...integer(0, 1_000_000, {
       default: '10',
-      doc: 'Messages a minute that cannot be used and are answered with an error; one more closes with 1008.',
+      doc: 'Messages a minute that cannot be used, each answered with an error; with one more, after its answer, the client is closed with 1008.',
     }),
   },
   flushPacing: {
