@@ -249,7 +249,7 @@ const table = {
     env: 'TIDEGAUGE_SAMPLE_INTERVAL',
     ...duration('250ms', '60s', {
       default: '5s',
-      doc: 'The window over which CPU, event loop and GC are measured.',
+      doc: 'The window over which CPU use and the utilization and delay of the event loop are measured.',
     }),
   },
   connectionsMax: {
@@ -307,7 +307,7 @@ const table = {
     env: 'TIDEGAUGE_BAD_MESSAGES',
     ...integer(0, 1_000_000, {
       default: '10',
-      doc: 'Messages a minute that cannot be used and are answered with an error; one more closes with 1008.',
+      doc: 'Messages a minute that cannot be used, each answered with an error; with one more, after its answer, the client is closed with 1008.',
     }),
   },
   flushPacing: {

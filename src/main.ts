@@ -100,13 +100,19 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
 function invitation({ clientUrl, adminUrl }: Addresses, settings: Settings): string {
   const subject = settings.publishSubjects[0]!.replaceAll(/[*>]/g, 'hello');
   const token = settings.adminToken === undefined ? '' : ` -H "authorization: Bearer $TIDEGAUGE_ADMIN_TOKEN"`;
+  const [page, client] = [adminUrl, clientUrl].map(reachable) as [string, string];
   return `
   Tidegauge runs on its in-memory bus (set NATS_URL to bridge a NATS server).
-    see     ${adminUrl}/
-    hear    ${clientUrl.replace(/^http/, 'ws')}/ws
-    speak   curl -d '{"hello":"tide"}' -H 'content-type: application/json'${token} '${adminUrl}/publish/${subject}'
-    figures ${adminUrl}/metrics/enhanced and ${adminUrl}/metrics
+    see     ${page}/
+    hear    ${client.replace(/^http/, 'ws')}/ws
+    speak   curl -d '{"hello":"tide"}' -H 'content-type: application/json'${token} '${page}/publish/${subject}'
+    figures ${page}/metrics/enhanced and ${page}/metrics
 `;
+}
+
+/** What listens on all addresses is reached by one of them. */
+function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
 
 /** The first signal drains, as POST /drain does; a second one hurries what is left. */

@@ -39,7 +39,17 @@ export type SessionSurroundings = {
   startedMs: number;
 };
 
-const channelGrammar = `A channel is a NATS subject or a pattern with * and a final >, of at most ${subjectLengthMax} characters and ${subjectTokensMax} tokens.`;
+/** Letters of a channel that an error repeats: enough to tell it from others. */
+const QUOTED_MAX = 64;
+
+function quoted(channel: string): string {
+  return JSON.stringify(channel.length > QUOTED_MAX ? `${channel.slice(0, QUOTED_MAX)}...` : channel);
+}
+
+function channelGrammar(channel: string): string {
+  const grammar = `a NATS subject or a pattern with * and a final >, of at most ${subjectLengthMax} characters and ${subjectTokensMax} tokens`;
+  return `${quoted(channel)} is no channel: that is ${grammar}.`;
+}
 
 /** Welcomes a new client and lets it hear the default channels. */
 export function welcome(connection: Connection, around: SessionSurroundings): void {
@@ -108,11 +118,11 @@ function answer(connection: Connection, message: ClientMessage, around: SessionS
 /** All of the channels, or none of them and an error. */
 function subscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
   const { rules } = around;
-  if (!channels.every(isPattern)) {
-    return refuse(connection, around, 'bad_channel', channelGrammar);
-  }
-  if (!channels.every((channel) => isAllowed(channel, rules.allowedChannels))) {
-    return refuse(connection, around, 'forbidden', 'A channel is outside of what this client may hear.');
+  const bad = channels.find((channel) => !isPattern(channel));
+  if (bad !== undefined) return refuse(connection, around, 'bad_channel', channelGrammar(bad));
+  const forbidden = channels.find((channel) => !isAllowed(channel, rules.allowedChannels));
+  if (forbidden !== undefined) {
+    return refuse(connection, around, 'forbidden', `${quoted(forbidden)} is not for this client to hear.`);
   }
   const wanted = new Set([...(connection.channels ?? []), ...channels]);
   if (wanted.size > rules.subscriptionsMax) {
@@ -129,9 +139,8 @@ function subscribe(connection: Connection, channels: readonly string[], around: 
 }
 
 function unsubscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
-  if (!channels.every(isPattern)) {
-    return refuse(connection, around, 'bad_channel', channelGrammar);
-  }
+  const bad = channels.find((channel) => !isPattern(channel));
+  if (bad !== undefined) return refuse(connection, around, 'bad_channel', channelGrammar(bad));
   if (connection.channels !== undefined) {
     for (const channel of channels) connection.channels.delete(channel);
     around.hub.assign(connection, connection.channels);

@@ -124,6 +124,7 @@ const unusable: ClientFault = {
   message: 'This is not HTTP/1.1.',
 };
 const faults: Record<string, ClientFault> = {
+  HPE_INVALID_METHOD: { ...unusable, message: 'This method is none of HTTP, or this is not HTTP/1.1.' },
   HPE_HEADER_OVERFLOW: {
     status: '431 Request Header Fields Too Large',
     code: 'headers_too_large',

@@ -73,8 +73,8 @@ export type ProcessFigures = {
   threads?: number;
   fileDescriptors?: number;
   fileDescriptorLimit?: number;
-  contextSwitches: { voluntary: number; involuntary: number };
-  pageFaults: { major: number; minor: number };
+  contextSwitches?: { voluntary: number; involuntary: number };
+  pageFaults?: { major: number; minor: number };
   threadCpuTime?: Record<ThreadRole, number>;
 };
 
@@ -139,7 +139,7 @@ export type WindowFigures = {
   /** Share of the CPU limit, 0..1 and over 1 where a quota was exceeded for a short while. */
   cpuUtilization: { user: number; system: number };
   eventLoopUtilization: number;
-  /** Seconds that the event loop's timers were late. */
+  /** Seconds: the worse of how late timers fired and how long the work of one turn kept all else waiting. */
   eventLoopDelay: {
     min: number;
     max: number;

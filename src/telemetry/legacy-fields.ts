@@ -332,7 +332,7 @@ function runtimeFields(): LegacyFields {
     'runtime.cpu.limit_cores': runtime('tidegauge.cpu.limit', 'CPUs that the process may use, a fraction.'),
     'runtime.cpu.throttled_seconds': runtime(
       'tidegauge.container.cpu.throttled.time',
-      'Seconds for which the quota stopped threads; absent without a control group.',
+      'Seconds for which the quota kept the container off a CPU; absent without a control group.',
     ),
   };
 }

@@ -18,6 +18,7 @@ const onlyLinux = [
   'tidegauge_process_memory_resident_bytes',
   'tidegauge_process_thread_cpu_time_seconds_total',
 ];
+const notOnWindows = ['process_context_switches_total', 'process_paging_faults_total'];
 const everywhere = [
   'process_cpu_time_seconds_total',
   'process_cpu_utilization_ratio',
@@ -42,6 +43,7 @@ for (const system of ['darwin', 'win32', 'freebsd']) {
       const names = new Set(samples.map(({ name }) => name));
       for (const name of onlyLinux) assert.equal(names.has(name), false, name);
       for (const name of everywhere) assert.equal(names.has(name), true, name);
+      for (const name of notOnWindows) assert.equal(names.has(name), system !== 'win32', name);
       assert.equal(summed(valuesOf(samples), 'tidegauge_telemetry_collection_errors_total'), 0);
       assert.deepEqual(files.reads, [], 'nothing of Linux is even asked for');
     } finally {

@@ -6,6 +6,7 @@ import {
   type Subject,
   skipWithoutLinux,
   witnessDescriptors,
+  witnessFaults,
   witnessStatus,
 } from '../support/figures-subject.ts';
 import { createPlaces, type Place } from '../support/places.ts';
@@ -55,6 +56,18 @@ function memoryFigures(place: Place): void {
       );
       assert.equal(runtime.go.stack_inuse, figures.stackBytes);
     });
+  });
+
+  it('count page faults as /proc/PID/stat does', async () => {
+    await subject.ask('holdBuffers', { bytes: mb });
+    const earlier = witnessFaults(subject.pid);
+    const pageFaults = (await subject.ask('figures')).process.pageFaults!;
+    const later = witnessFaults(subject.pid);
+    for (const kind of ['minor', 'major'] as const) {
+      const [least, told, most] = [earlier[kind], pageFaults[kind], later[kind]];
+      assert.ok(told >= least && told <= most, `${kind}: ${told} is not within ${least} and ${most}`);
+    }
+    assert.ok(pageFaults.minor > pageFaults.major);
   });
 
   it('are whole: resident memory is the sum of its kinds', async () => {

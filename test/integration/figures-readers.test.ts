@@ -67,7 +67,7 @@ function witness(platform: Platform) {
     age,
     counters: new Map([
       ...named('process.cpu.time', cpuTime),
-      ...named('process.paging.faults', pageFaults),
+      ...named('process.paging.faults', pageFaults!),
       ...named('nodejs.eventloop.time', eventLoopTime),
       ...named('system.cpu.time', machine),
       ...named('tidegauge.v8.gc.count', { minor: gc.minor.count, major: gc.major.count }),

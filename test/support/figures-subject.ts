@@ -75,6 +75,13 @@ export function witnessCpu(pid: number, threadId?: number): { user: number; syst
   return { user: Number(fields[11]) / 100, system: Number(fields[12]) / 100 };
 }
 
+/** Page faults of all threads of a process, by /proc/PID/stat. */
+export function witnessFaults(pid: number): { minor: number; major: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { minor: Number(fields[7]), major: Number(fields[9]) };
+}
+
 /** A line of /proc/PID/status: bytes where it is in kB, else the number. */
 export function witnessStatus(pid: number, name: string): number {
   const match = new RegExp(`^${name}:\\s+(\\d+)( kB)?$`, 'm').exec(

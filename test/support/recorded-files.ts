@@ -28,20 +28,25 @@ export type RecordedFiles = PlatformFiles & {
   /** Paths read since the start, in order. */
   reads: string[];
   folderSizes: Map<string, number>;
+  /** Files that are there and may not be read. */
+  denied: Set<string>;
 };
 
 export function recordedFiles(files: ReadonlyMap<string, string>): RecordedFiles {
   const reads: string[] = [];
   const folderSizes = new Map<string, number>();
+  const denied = new Set<string>();
   const read = (path: string): string | undefined => {
     reads.push(path);
-    return files.get(path);
+    return denied.has(path) ? undefined : files.get(path);
   };
   return {
     reads,
     folderSizes,
+    denied,
     read,
     readWhole: read,
+    denies: (path) => denied.has(path),
     list(path) {
       const names = new Set<string>();
       for (const file of files.keys()) {

@@ -121,6 +121,14 @@ describe('settings', () => {
   });
 });
 
+test('the window of the sampler is 250 ms to 60 s, and 5 s by default', () => {
+  const name = 'TIDEGAUGE_SAMPLE_INTERVAL';
+  const windowOf = (env: Record<string, string>) => settingsOf(env).sampleIntervalMs;
+  assert.deepEqual([{}, { [name]: '250ms' }, { [name]: '60s' }].map(windowOf), [5_000, 250, 60_000]);
+  for (const outside of ['249ms', '61s', '0'])
+    assert.match(faultsOf({ [name]: outside }).join(), /SAMPLE_INTERVAL/);
+});
+
 test('durations and sizes are read with their units', () => {
   assert.deepEqual(
     ['0', '250ms', '1.5s', '2m', '1h'].map(parseDurationMs),

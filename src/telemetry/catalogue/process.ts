@@ -14,7 +14,7 @@ export const processInstruments = {
     attributes: [['cpu.mode', cpuModes]],
     counts: 'CPU seconds used by all threads of this process since it started.',
     not: 'Other processes of the machine or the container, and time spent waiting for a CPU.',
-    source: 'process.cpuUsage()',
+    source: 'process.resourceUsage(), which is getrusage(2)',
     question: 'Is it this process that needs the CPU, and since when?',
   },
   'process.cpu.utilization': {
@@ -33,7 +33,8 @@ export const processInstruments = {
     stability: 'ours',
     counts: 'CPUs that this process may use, as a fraction: the smaller of its affinity and its quota.',
     not: 'CPUs of the machine. JavaScript uses one CPU at a time; the others serve GC helpers and I/O.',
-    source: 'sched affinity; cpu.max or cpu.cfs_quota_us of the control group',
+    source:
+      'affinity: the CPUs that Cpus_allowed_list of /proc/self/status and /sys/devices/system/cpu/online both name, else os.availableParallelism(); quota: the smallest cpu.max, or cpu.cfs_quota_us / cpu.cfs_period_us, of the control group and those above it that can be seen',
     question: 'What does a utilization of 1 stand for here?',
   },
   'process.memory.usage': {
@@ -41,8 +42,8 @@ export const processInstruments = {
     unit: 'By',
     stability: 'release candidate',
     counts: 'Resident memory of the process.',
-    not: 'What V8 needs: after garbage was dropped V8 keeps pages until a later collection. Page cache is not in it.',
-    source: 'process.memoryUsage.rss()',
+    not: 'What V8 needs: after garbage was dropped V8 keeps pages until a later collection. Of cached files only those that the process has mapped, such as its own program, are in it.',
+    source: 'VmRSS of /proc/self/status, else process.memoryUsage.rss()',
     question: 'How much memory does the process hold?',
   },
   'process.memory.virtual': {
@@ -80,7 +81,7 @@ export const processInstruments = {
     stability: 'ours',
     counts: 'The highest resident memory since the process started.',
     not: 'A recent peak: it never falls.',
-    source: 'VmHWM of /proc/self/status',
+    source: 'VmHWM of /proc/self/status, else maxRSS of process.resourceUsage()',
     question: 'How large must the memory limit be?',
   },
   'tidegauge.process.memory.stack': {
@@ -126,7 +127,7 @@ export const processInstruments = {
     attributes: [['process.context_switch.type', switchTypes]],
     counts: 'Times that a thread gave up its CPU by itself (voluntary) or was made to (involuntary).',
     not: 'The main thread alone: all threads are counted.',
-    source: 'process.resourceUsage()',
+    source: 'process.resourceUsage(), except on Windows',
     question: 'Do others take the CPU away from us? Then the involuntary ones rise.',
   },
   'process.paging.faults': {
@@ -136,7 +137,7 @@ export const processInstruments = {
     attributes: [['system.paging.fault.type', faultTypes]],
     counts: 'Page faults: minor ones found the page in memory, major ones had to read it.',
     not: 'Errors: minor faults are how memory is handed out.',
-    source: 'process.resourceUsage()',
+    source: 'process.resourceUsage(), except on Windows',
     question: 'Does the process wait for a disk in order to touch its own memory?',
   },
   'tidegauge.process.thread.cpu.time': {
@@ -145,7 +146,7 @@ export const processInstruments = {
     stability: 'ours',
     attributes: [['tidegauge.thread.role', threadRoles]],
     counts: 'CPU seconds by thread: JavaScript (main), V8 helpers (GC, compilation), libuv workers, others.',
-    not: 'Threads that have ended, and steps finer than one clock tick (10 ms).',
+    not: 'Complete to the last tick: each thread is counted in whole ticks of 10 ms, and what one used between the last collection and its end is in process.cpu.time alone.',
     source: '/proc/self/task/*/stat',
     question: 'Is it our code or the garbage collector that uses the CPU?',
   },

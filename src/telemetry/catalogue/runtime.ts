@@ -146,7 +146,7 @@ export const runtimeInstruments = {
     stability: 'ours',
     attributes: [['v8js.gc.type', gcTypes]],
     counts: 'Garbage collections that have ended.',
-    not: 'Steps of helper threads.',
+    not: 'Steps of helper threads. Of type incremental it counts steps, which are parts of a major collection.',
     source: 'the same entries as v8js.gc.duration',
     question:
       'How often are objects moved out of the young generation, and how often is everything searched?',
@@ -173,7 +173,7 @@ export const runtimeInstruments = {
   'nodejs.eventloop.delay.min': {
     ...loopDelay,
     counts: 'The shortest delay of the event loop in the last window.',
-    question: 'What is the least that this machine can do?',
+    question: 'Is the loop late even at its best?',
   },
   'nodejs.eventloop.delay.max': {
     ...loopDelay,
@@ -193,7 +193,7 @@ export const runtimeInstruments = {
   'nodejs.eventloop.delay.p50': {
     ...loopDelay,
     counts: 'Half of the turns in the last window were late by no more than this.',
-    question: 'What does a typical message wait for the loop?',
+    question: 'How late is the loop in a typical turn?',
   },
   'nodejs.eventloop.delay.p90': {
     ...loopDelay,

@@ -3,7 +3,7 @@
  * opening of such files. It does not know which files a version has. Formats: the kernel's admin guide, cgroup-v2.rst,
  * cgroup-v1/memory.rst, accounting/psi.rst.
  */
-import type { ReadFile } from './files.ts';
+import type { PlatformFiles } from './files.ts';
 import { count } from './procfs.ts';
 
 /**
@@ -68,7 +68,7 @@ export type FigureSource<T> = () => T | undefined;
 
 /**
  * Opens the files of groups. A file that is missing now is one that this kernel or group does not have: its source is
- * always undefined, and no error. `open` counts a text that makes no sense; `openLimits`, to which "no limit" is an answer,
+ * always undefined, and no error. One that is there and may not be read is an error at each reading. `open` counts a text that makes no sense; `openLimits`, to which "no limit" is an answer,
  * gives the smallest limit of all the folders.
  */
 export type FigureOpener = {
@@ -80,10 +80,13 @@ export type FigureOpener = {
   ): FigureSource<number>;
 };
 
-export function createFigureOpener(read: ReadFile, onError: () => void): FigureOpener {
+export function createFigureOpener(
+  { read, denies }: Pick<PlatformFiles, 'read' | 'denies'>,
+  onError: () => void,
+): FigureOpener {
   function openText(folder: string | undefined, name: string): FigureSource<string> {
     const path = `${folder}/${name}`;
-    if (folder === undefined || read(path) === undefined) return () => undefined;
+    if (folder === undefined || (read(path) === undefined && !denies(path))) return () => undefined;
     return () => {
       const text = read(path);
       if (text === undefined) onError();

@@ -23,19 +23,19 @@ export type Cgroup = {
   refresh(): void;
 };
 
-type CgroupFiles = Pick<PlatformFiles, 'read' | 'readWhole'>;
+type CgroupFiles = Pick<PlatformFiles, 'read' | 'readWhole' | 'denies'>;
 
-/** `onError` is called once for each file that was there at first and could not be read or understood later. */
+/** `onError` is called once for each file that is there, or was at first, and cannot be read or understood. */
 export function createCgroup(files: CgroupFiles, onError: () => void): Cgroup {
   let placed = place(files);
-  let readers = openReaders(placed, createFigureOpener(files.read, onError));
+  let readers = openReaders(placed, createFigureOpener(files, onError));
   return {
     read: () => readers.read(),
     cpuLimit: () => readers.readQuota(),
     refresh() {
       if (situation(files.read, placed) === placed.situation) return;
       placed = place(files);
-      readers = openReaders(placed, createFigureOpener(files.read, onError));
+      readers = openReaders(placed, createFigureOpener(files, onError));
     },
   };
 }

@@ -15,6 +15,8 @@ export type PlatformFiles = {
   read: ReadFile;
   /** Reads a file of any length, keeping nothing. */
   readWhole: ReadFile;
+  /** Whether the file is there and may not be read: the kernel's EACCES or EPERM. */
+  denies(path: string): boolean;
   /** The names in a folder, or undefined when it cannot be listed. */
   list(path: string): string[] | undefined;
   /** `st_size` of a folder: for /proc/self/fd the number of open descriptors, since Linux 6.2. */
@@ -25,8 +27,11 @@ export type PlatformFiles = {
   close(): void;
 };
 
-/** Larger than any of the files read: memory.stat has 2 to 5 KB, /proc/self/status 1.5 KB and a line per NUMA node. */
-const pieceBytes = 65_536;
+/**
+ * Larger than any of the files read: memory.stat has 2 to 5 KB, /proc/self/status 1.5 KB and a line per NUMA node, and
+ * /proc/stat up to 100 bytes for each CPU. Pages that no file has reached are never touched.
+ */
+const pieceBytes = 262_144;
 
 export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);
@@ -57,6 +62,15 @@ export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
   return {
     read,
     readWhole: (path) => orUndefined(() => readFileSync(path, 'utf8')),
+    denies(path) {
+      try {
+        closeSync(openSync(path, 'r'));
+        return false;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        return code === 'EACCES' || code === 'EPERM';
+      }
+    },
     list: (path) => orUndefined(() => readdirSync(path)),
     folderSize: (path) => orUndefined(() => statSync(path, { throwIfNoEntry: false })?.size),
     keep() {

@@ -120,11 +120,14 @@ export function createPlatform(options: PlatformOptions): Platform {
         cpuLimit: cpuLimit(),
         uptime: process.uptime(),
         residentBytes: status.residentBytes ?? readResident(),
-        contextSwitches: {
-          voluntary: usage.voluntaryContextSwitches,
-          involuntary: usage.involuntaryContextSwitches,
-        },
-        pageFaults: { major: usage.majorPageFault, minor: usage.minorPageFault },
+        // Windows tells neither: of switches Node has 0 there, and as major faults all that there are.
+        ...(system !== 'win32' && {
+          contextSwitches: {
+            voluntary: usage.voluntaryContextSwitches,
+            involuntary: usage.involuntaryContextSwitches,
+          },
+          pageFaults: { major: usage.majorPageFault, minor: usage.minorPageFault },
+        }),
       };
     },
     runtime() {

@@ -134,13 +134,18 @@ test('more than a buffer of messages in one turn arrives complete and in order',
 test('bad channels are answered, and nothing changes', () => {
   const { connect, figures } = createTestGateway({ subscriptionsMax: 2 });
   const client = connect();
+  const lastError = (): { code: string; message: string } => JSON.parse(client.received().at(-1)!);
   const errorOf = (message: string): string => {
     client.send(message);
-    return JSON.parse(client.received().at(-1)!).code;
+    return lastError().code;
   };
-  assert.equal(errorOf(subscribe('a..b')), 'bad_channel');
-  assert.match(client.received().at(-1)!, /at most 256 characters and 32 tokens/);
+  assert.equal(errorOf(subscribe('public.a', `a..${'b'.repeat(300)}`)), 'bad_channel');
+  assert.match(
+    lastError().message,
+    /^"a\.\.b{61}\.\.\." is no channel.*at most 256 characters and 32 tokens/,
+  );
   assert.equal(errorOf(subscribe('public.a', 'secret')), 'forbidden');
+  assert.match(lastError().message, /^"secret" is not/);
   assert.equal(errorOf(subscribe('>')), 'forbidden');
   assert.equal(errorOf(subscribe('public.a', 'public.b', 'public.c')), 'too_many_subscriptions');
   assert.equal(errorOf(unsubscribe('a b')), 'bad_channel');

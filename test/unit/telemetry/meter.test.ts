@@ -87,6 +87,101 @@ test('a figure ends up in its own point', async () => {
   assert.equal(readings.sum('tidegauge.bus.state'), 1);
 });
 
+/** Where the figure of an observed instrument lies; `*` is the place of its first attribute's value. */
+const platformPlaces: Readonly<Record<string, string>> = {
+  'process.cpu.time': 'process.cpuTime',
+  'process.cpu.utilization': 'window.cpuUtilization',
+  'tidegauge.cpu.limit': 'process.cpuLimit',
+  'process.memory.usage': 'process.residentBytes',
+  'process.memory.virtual': 'process.virtualBytes',
+  'tidegauge.process.memory.resident': 'process.residentByKind',
+  'tidegauge.process.memory.swap': 'process.swapBytes',
+  'tidegauge.process.memory.peak': 'process.peakResidentBytes',
+  'tidegauge.process.memory.stack': 'process.stackBytes',
+  'process.thread.count': 'process.threads',
+  'process.unix.file_descriptor.count': 'process.fileDescriptors',
+  'tidegauge.process.file_descriptor.limit': 'process.fileDescriptorLimit',
+  'process.context_switches': 'process.contextSwitches',
+  'process.paging.faults': 'process.pageFaults',
+  'tidegauge.process.thread.cpu.time': 'process.threadCpuTime',
+  'process.uptime': 'process.uptime',
+  'v8js.memory.heap.used': 'spaces.*.used',
+  'v8js.memory.heap.space.size': 'spaces.*.size',
+  'v8js.memory.heap.space.available_size': 'spaces.*.available',
+  'v8js.memory.heap.space.physical_size': 'spaces.*.physical',
+  'tidegauge.v8.heap.limit': 'runtime.heapLimitBytes',
+  'tidegauge.v8.memory.external': 'runtime.externalBytes',
+  'tidegauge.v8.memory.array_buffer': 'runtime.arrayBufferBytes',
+  'tidegauge.v8.memory.malloced': 'runtime.mallocedBytes',
+  'tidegauge.v8.memory.allocated': 'runtime.allocatedBytes',
+  'tidegauge.go.memory': 'runtime.go',
+  'tidegauge.v8.gc.time': 'runtime.gc.*.seconds',
+  'tidegauge.v8.gc.count': 'runtime.gc.*.count',
+  'nodejs.eventloop.time': 'runtime.eventLoopTime',
+  'nodejs.eventloop.utilization': 'window.eventLoopUtilization',
+  'nodejs.eventloop.delay.min': 'window.eventLoopDelay.min',
+  'nodejs.eventloop.delay.max': 'window.eventLoopDelay.max',
+  'nodejs.eventloop.delay.mean': 'window.eventLoopDelay.mean',
+  'nodejs.eventloop.delay.stddev': 'window.eventLoopDelay.stddev',
+  'nodejs.eventloop.delay.p50': 'window.eventLoopDelay.p50',
+  'nodejs.eventloop.delay.p90': 'window.eventLoopDelay.p90',
+  'nodejs.eventloop.delay.p99': 'window.eventLoopDelay.p99',
+  'v8js.resource.active': 'runtime.activeResources',
+  'container.cpu.time': 'container.cpuTime',
+  'tidegauge.container.cpu.periods': 'container.periods',
+  'tidegauge.container.cpu.throttled.periods': 'container.throttledPeriods',
+  'tidegauge.container.cpu.throttled.time': 'container.throttledSeconds',
+  'container.memory.usage': 'container.memoryUsageBytes',
+  'container.memory.working_set': 'container.workingSetBytes',
+  'container.memory.rss': 'container.rssBytes',
+  'container.memory.available': 'container.availableBytes',
+  'container.paging.faults': 'container.pageFaults',
+  'tidegauge.container.memory.limit': 'container.memoryLimitBytes',
+  'tidegauge.container.memory.high': 'container.memoryHighBytes',
+  'tidegauge.container.memory.peak': 'container.memoryPeakBytes',
+  'tidegauge.container.memory.events': 'container.memoryEvents',
+  'tidegauge.container.pressure.time': 'container.pressureSeconds',
+  'system.memory.usage': 'host.memoryBytes',
+  'system.memory.limit': 'host.memoryLimitBytes',
+  'system.paging.usage': 'host.pagingBytes',
+  'system.cpu.time': 'host.cpuTime',
+  'system.cpu.logical.count': 'host.cpus',
+};
+
+/** Gives each number within a value of its own. */
+function numberAll(value: object, next: () => number): void {
+  for (const [key, inner] of Object.entries(value)) {
+    if (typeof inner === 'object' && inner !== null) numberAll(inner, next);
+    else if (typeof inner === 'number') (value as Record<string, number>)[key] = next();
+  }
+}
+
+test('every figure of the platform ends up in its own instrument, under its own values', async () => {
+  const { figures, collect } = start();
+  let last = 0;
+  for (const part of ['process', 'runtime', 'container', 'host', 'window'] as const)
+    numberAll(figures[part]!, () => ++last);
+  const spaces = Object.fromEntries(figures.runtime.spaces.map((space) => [space.name, space]));
+  const readings = await collect();
+  const seen = new Set<number>();
+  const ofPlatform = /^tidegauge\/(?:process|runtime|container|host)$/;
+  for (const { name } of observed.filter(({ scope }) => ofPlatform.test(scope))) {
+    for (const { attributes, value } of readings.points(name)) {
+      const values = Object.values(attributes).map(String);
+      const path = platformPlaces[name]!.split('.').map((step) => (step === '*' ? values.shift()! : step));
+      const told = [...path, ...values].reduce<unknown>(
+        (part, step) => (part as Record<string, unknown>)[step],
+        { ...figures, spaces },
+      );
+      assert.equal(value, told, `${name} ${JSON.stringify(attributes)}`);
+      seen.add(value as number);
+    }
+  }
+  // The end of a window and its age belong to telemetry itself.
+  assert.equal(readings.value('tidegauge.sampler.window.age'), figures.window.age);
+  assert.equal(seen.size, last - 2);
+});
+
 test('a figure that the platform cannot tell has no point', async () => {
   const { figures, collect } = start();
   figures.container = undefined;

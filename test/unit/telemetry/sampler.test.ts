@@ -129,6 +129,40 @@ describe('createSampler', () => {
     assert.equal(calls.resets, 3);
   });
 
+  it('puts what passes while a window is being closed into the next one', () => {
+    let nowMs = 0;
+    const cpu = { user: 0, system: 0 };
+    let fire = () => {};
+    const sampler = createSampler({
+      intervalMs: 1000,
+      cpuTime: () => ({ ...cpu }),
+      cpuLimit: () => 1,
+      eventLoop: {
+        time: () => ({ active: 0, idle: 0 }),
+        // Half a second of work, and of CPU.
+        delay: () => {
+          nowMs += 500;
+          cpu.user += 0.5;
+          return noDelay;
+        },
+        resetDelay() {},
+      },
+      nowMs: () => nowMs,
+      setTimer: (callback) => {
+        fire = callback;
+        return () => {};
+      },
+    });
+    sampler.start();
+    nowMs += 1000;
+    fire();
+    assert.equal(sampler.window().cpuUtilization.user, 0);
+    assert.equal(sampler.window().age, 0.5);
+    nowMs += 1500;
+    fire();
+    assert.equal(sampler.window().cpuUtilization.user, 0.25, 'half a second of CPU in two seconds');
+  });
+
   it('grows in age while no window closes', () => {
     const { sampler, run } = simulate();
     sampler.start();

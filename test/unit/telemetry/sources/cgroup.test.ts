@@ -52,6 +52,26 @@ describe('on v1', () => {
     assert.equal(errors.count, 0);
   });
 
+  it('counts what lies in groups below, as the usage does that it is taken from', () => {
+    const { cgroup, files } = open('v1-limits-from-host');
+    const path = [...files.keys()].find((name) => name.endsWith('/memory.stat'))!;
+    files.set(
+      path,
+      'cache 1\nrss 10\npgfault 20\npgmajfault 2\ninactive_file 4096\n' +
+        'total_rss 100\ntotal_pgfault 200\ntotal_pgmajfault 30\ntotal_inactive_file 12288\n',
+    );
+    const figures = cgroup.read()!;
+    assert.equal(figures.workingSetBytes, 1282048 - 12288);
+    assert.equal(figures.rssBytes, 100);
+    assert.deepEqual(figures.pageFaults, { major: 30, minor: 170 });
+  });
+
+  it('takes the smaller limit of a parent that it sees, also when the kernel does not add them up', () => {
+    const { cgroup, files } = open('v1-limits-from-host');
+    for (const path of files.keys()) if (path.endsWith('/memory.stat')) files.delete(path);
+    assert.equal(cgroup.read()?.memoryLimitBytes, 256 * mib);
+  });
+
   it('takes the smaller quota of the parent', () => {
     const { cgroup, files } = open('v1-limits-from-host');
     files.set('/sys/fs/cgroup/cpu/docker/cpu.cfs_quota_us', '25000\n');
@@ -183,6 +203,26 @@ describe('createCgroup', () => {
     assert.equal(errors.count, 2);
   });
 
+  it('leaves out, and counts at each reading, what is there and may not be read', () => {
+    const files = readTree('v2-container-private-namespace');
+    const recorded = recordedFiles(files);
+    recorded.denied.add('/sys/fs/cgroup/memory.stat').add('/sys/fs/cgroup/cpu.max');
+    let errors = 0;
+    const cgroup = createCgroup(recorded, () => errors++);
+    for (const round of [1, 2]) {
+      const figures = cgroup.read()!;
+      for (const absent of ['workingSetBytes', 'availableBytes', 'rssBytes', 'pageFaults'])
+        assert.equal(absent in figures, false, absent);
+      assert.equal(figures.memoryLimitBytes, 512 * mib);
+      assert.equal(cgroup.cpuLimit(), undefined);
+      assert.equal(errors, 2 * round);
+    }
+    recorded.denied.clear();
+    assert.ok(cgroup.read()!.workingSetBytes! > 0, 'it is looked for again');
+    assert.equal(cgroup.cpuLimit(), 1.5);
+    assert.equal(errors, 4);
+  });
+
   it('never shows a working set below zero', () => {
     const { cgroup, files } = open('v2-container-private-namespace');
     files.set(usage, '4096\n');
@@ -218,6 +258,17 @@ describe('createCgroup', () => {
     files.set('/sys/fs/cgroup/system.slice/cpu.max', '50000 100000\n');
     cgroup.refresh();
     assert.equal(cgroup.cpuLimit(), 0.5);
+  });
+
+  it('passes over a mount that another one hides', () => {
+    const tree = readTree('v2-container-private-namespace');
+    const mountinfo = '/proc/self/mountinfo';
+    const hidden = '33 24 0:29 / /hidden/cgroup rw,relatime - cgroup2 cgroup2 rw\n';
+    tree.set(mountinfo, hidden + tree.get(mountinfo)!);
+    const { cgroup, errors } = open(tree);
+    assert.equal(cgroup.read()?.memoryLimitBytes, 512 * mib);
+    assert.equal(cgroup.cpuLimit(), 1.5);
+    assert.equal(errors.count, 0);
   });
 
   it('opens nothing anew while nothing has moved', () => {

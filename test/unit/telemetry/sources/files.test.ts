@@ -1,6 +1,14 @@
 /** Kept descriptors: fresh content at each read, a bound, recovery, and none left after closing. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -39,6 +47,12 @@ describe('createPlatformFiles', () => {
     files.close();
   });
 
+  it('reads /proc/stat of a machine with two thousand CPUs to its end', () => {
+    const files = createPlatformFiles();
+    const text = `cpu ${'1234567890 '.repeat(8)}\n`.repeat(2_000);
+    assert.equal(files.read(write('stat', text)), text);
+  });
+
   it('is silent about what cannot be read', () => {
     const files = createPlatformFiles();
     files.keep();
@@ -49,6 +63,27 @@ describe('createPlatformFiles', () => {
     assert.equal(files.list(join(folder, 'none')), undefined);
     assert.equal(files.folderSize(join(folder, 'none')), undefined);
     files.close();
+  });
+
+  it('tells a file that may not be read from one that is not there', {
+    skip: process.geteuid === undefined && 'there are no owners of files here',
+  }, () => {
+    const files = createPlatformFiles();
+    const path = write('secret', 'text');
+    assert.equal(files.denies(path), false);
+    assert.equal(files.denies(join(folder, 'none')), false);
+    chmodSync(path, 0);
+    chmodSync(folder, 0o755);
+    const own = process.geteuid!();
+    // To root nothing is forbidden.
+    if (own === 0) process.seteuid!(65_534);
+    try {
+      assert.equal(files.read(path), undefined);
+      assert.equal(files.denies(path), true);
+      assert.equal(files.denies(join(folder, 'none')), false);
+    } finally {
+      if (own === 0) process.seteuid!(own);
+    }
   });
 
   it('keeps descriptors up to its bound, and none before keep nor after close', onLinux, () => {

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:perf_hooks';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gcTypes } from '../../../../src/telemetry/figures.ts';
 import { createGcPauses, gcType } from '../../../../src/telemetry/sources/gc.ts';
 
@@ -30,6 +32,32 @@ describe('createGcPauses', () => {
     const before = pauses.read();
     before.minor.count = 99;
     assert.equal(pauses.read().minor.count, 0);
+  });
+
+  it('tells each pause to a listener once, and stop takes in what has arrived, once', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const pauses = createGcPauses();
+    const heard = Object.fromEntries(gcTypes.map((type) => [type, { count: 0, seconds: 0 }]));
+    pauses.onPause((seconds, type) => {
+      heard[type]!.count += 1;
+      heard[type]!.seconds += seconds;
+    });
+    pauses.start();
+    collect();
+    for (let turns = 0; turns < 4; turns++) await turn();
+    assert.equal(pauses.read().major.count, 1);
+    assert.deepEqual(pauses.read(), heard);
+
+    collect();
+    // The entry is there within this turn, and would be handed over in the next one.
+    await turn();
+    pauses.stop();
+    assert.equal(pauses.read().major.count, 2);
+    assert.deepEqual(pauses.read(), heard);
+    for (let turns = 0; turns < 4; turns++) await turn();
+    assert.equal(pauses.read().major.count, 2, 'and is not handed over again');
   });
 
   it('starts and stops any number of times', () => {

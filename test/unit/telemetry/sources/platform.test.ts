@@ -46,6 +46,61 @@ describe('createPlatform', () => {
     assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
   });
 
+  it('tells peak, faults and switches as getrusage does, each under its own name', () => {
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'darwin',
+      files: recordedFiles(new Map()),
+      ...noTimer,
+    });
+    const earlier = process.resourceUsage();
+    const { pageFaults, contextSwitches, peakResidentBytes } = platform.process();
+    const later = process.resourceUsage();
+    const told = {
+      minorPageFault: pageFaults!.minor,
+      majorPageFault: pageFaults!.major,
+      voluntaryContextSwitches: contextSwitches!.voluntary,
+      involuntaryContextSwitches: contextSwitches!.involuntary,
+      maxRSS: peakResidentBytes! / 1024,
+    };
+    for (const [key, value] of Object.entries(told)) {
+      const [least, most] = [earlier[key as keyof typeof told], later[key as keyof typeof told]];
+      assert.ok(value >= least && value <= most, `${key}: ${value} is not within ${least} and ${most}`);
+    }
+    assert.ok(peakResidentBytes! >= process.memoryUsage.rss() / 2, 'in bytes');
+  });
+
+  it('tells the last answer of Node, and counts, when it gives none; the rest goes on', (context) => {
+    const { recorded } = recordedMachine('v2-container-private-namespace');
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
+    const before = platform.process();
+    const { eventLoopTime, heapLimitBytes } = platform.runtime();
+    const fail = () => {
+      throw new Error('not now');
+    };
+    context.mock.method(process, 'resourceUsage', fail);
+    context.mock.method(process, 'memoryUsage', fail);
+    context.mock.method(performance, 'eventLoopUtilization', fail);
+    const during = platform.process();
+    assert.deepEqual(during.cpuTime, before.cpuTime);
+    assert.equal(during.threads, before.threads);
+    assert.ok(during.uptime > before.uptime);
+    assert.deepEqual(platform.runtime().eventLoopTime, eventLoopTime);
+    assert.equal(platform.runtime().heapLimitBytes, heapLimitBytes);
+    assert.deepEqual(platform.errors, { procfs: 1, cgroup: 0, v8: 2, event_loop: 2 });
+  });
+
+  it('tells uptime and CPU time in seconds', () => {
+    const platform = createPlatform({ sampleIntervalMs: 1000, ...noTimer });
+    const [usageBefore, uptimeBefore] = [process.cpuUsage(), process.uptime()];
+    const { cpuTime, uptime } = platform.process();
+    const [usageAfter, uptimeAfter] = [process.cpuUsage(), process.uptime()];
+    assert.ok(uptime >= uptimeBefore && uptime <= uptimeAfter, `${uptime}`);
+    for (const mode of ['user', 'system'] as const) {
+      assert.ok(cpuTime[mode] >= usageBefore[mode] / 1e6 && cpuTime[mode] <= usageAfter[mode] / 1e6, mode);
+    }
+  });
+
   it('leaves out, and counts, what cannot be read where it should be', () => {
     const platform = createPlatform({
       sampleIntervalMs: 1000,

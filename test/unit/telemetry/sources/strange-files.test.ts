@@ -88,6 +88,9 @@ const damage: fc.Arbitrary<Damage> = fc.oneof(
         return text.slice(0, start) + put + text.slice(start + Math.floor(length * 20));
       },
   ),
+  // Another system's ends of lines, and far more text than the kernel would write.
+  fc.constant<Damage>((text) => text.replaceAll('\n', '\r\n')),
+  fc.constant<Damage>((text) => text.repeat(20)),
   // Lines in another order, and some twice.
   fc.tuple(place, place).map(
     ([from, to]): Damage =>

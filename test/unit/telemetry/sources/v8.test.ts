@@ -105,6 +105,35 @@ describe('createHeapReader', () => {
     assert.ok(names.includes('old_space') && names.length >= 8);
   });
 
+  it('takes each figure from the field that its name means', (context) => {
+    const read = createHeapReader();
+    const heap = {
+      ...v8.getHeapStatistics(),
+      heap_size_limit: 11,
+      malloced_memory: 12,
+      total_allocated_bytes: 13,
+    };
+    context.mock.method(v8, 'getHeapStatistics', () => heap);
+    context.mock.method(v8, 'getHeapSpaceStatistics', () => [
+      {
+        space_name: 'old_space',
+        space_size: 4,
+        space_used_size: 1,
+        space_available_size: 2,
+        physical_space_size: 3,
+      },
+    ]);
+    context.mock.method(process, 'memoryUsage', () => ({ external: 22, arrayBuffers: 21 }));
+    assert.deepEqual(read(), {
+      spaces: [space(4, 1, 2, 3)],
+      heapLimitBytes: 11,
+      externalBytes: 22,
+      arrayBufferBytes: 21,
+      mallocedBytes: 12,
+      allocatedBytes: 13,
+    });
+  });
+
   it('agrees with what V8 says in sum', () => {
     const { spaces, heapLimitBytes, allocatedBytes } = readHeap();
     const heap = v8.getHeapStatistics();
