@@ -92,11 +92,13 @@ export class Audience {
   }
 
   /**
-   * Writes what waits, member by member, until everybody has it or the time is up. Answers with the messages that
-   * have now been written to all members; undefined when it is to be called again for the rest.
+   * Writes what waits, member by member, until everybody has it or `mustStop` says so, which is told for how many
+   * members it has been done in this call, and for how many it is left to do. Answers with the messages that have now
+   * been written to all members; undefined when it is to be called again for the rest.
    */
-  write(isTimeUp: () => boolean, nowMs: number): readonly Fanout[] | undefined {
+  write(mustStop: (done: number, left: number) => boolean, nowMs: number): readonly Fanout[] | undefined {
     if (this.#unserved === 0) this.#beginRound();
+    const toDo = this.#unserved;
     let untilLook = MEMBERS_PER_LOOK;
     while (this.#unserved > 0) {
       this.#unserved -= 1;
@@ -110,7 +112,7 @@ export class Audience {
       untilLook -= 1;
       if (untilLook > 0 || this.#unserved === 0) continue;
       untilLook = MEMBERS_PER_LOOK;
-      if (isTimeUp()) return undefined;
+      if (mustStop(toDo - this.#unserved, this.#unserved)) return undefined;
     }
     return this.#endRound();
   }

@@ -19,6 +19,11 @@ import type { GatewayRecorder } from './recorder.ts';
 
 /** After a slice shorter than this the next one does not wait: there is nothing to share. */
 const UNPACED_MS = 0.5;
+/**
+ * A slice may become longer by this share of it if an audience is through then: else the last few of its members would
+ * wait for a pause and a slice.
+ */
+const GRACE = 0.5;
 /** Over its bound the hub drops down to this share of it, so that dropping is rare and cheap. */
 const RELIEF = 0.9;
 
@@ -26,7 +31,7 @@ const RELIEF = 0.9;
 const FORGET_AT_ONCE = 1_024;
 
 export type HubSettings = {
-  /** A flush writes for so long, then lets the event loop turn. */
+  /** A flush writes for so long, and half as long again to finish an audience, then lets the event loop turn. */
   flushSliceMs: number;
   /** Share of the last slice that the next one waits. */
   flushPacing: number;
@@ -177,8 +182,7 @@ export class Hub {
     }
     // What comes in during the wait is written after it, also when nothing is left now.
     this.#isScheduled = true;
-    // Rounded up, because timers cut fractions off: a pause of a millisecond and a half would be one of one.
-    later(this.#afterPause, Math.ceil(tookMs * this.#settings.flushPacing));
+    later(this.#afterPause, tookMs * this.#settings.flushPacing);
   };
 
   readonly #afterPause = (): void => {
@@ -193,17 +197,25 @@ export class Hub {
 
   #write(untilMs: number): void {
     const { nowMs } = this.#surroundings;
-    const isTimeUp = (): boolean => nowMs() >= untilMs;
+    const graceMs = this.#settings.flushSliceMs * GRACE;
     let written = 0;
+    let fromMs = 0;
+    const mustStop = (done: number, left: number): boolean => {
+      const now = nowMs();
+      if (now < untilMs) return false;
+      const restMs = (left * (now - fromMs)) / done;
+      return now + restMs > untilMs + graceMs;
+    };
     while (this.#turn < this.#queue.length) {
       const audience = this.#queue[this.#turn]!;
-      const done = audience.write(isTimeUp, nowMs());
-      if (done === undefined) break;
-      written += this.#settle(done, nowMs());
+      fromMs = nowMs();
+      const messages = audience.write(mustStop, fromMs);
+      if (messages === undefined) break;
+      written += this.#settle(messages, nowMs());
       this.#turn += 1;
       audience.isQueued = audience.hasMessages;
       if (audience.isQueued) this.#queue.push(audience);
-      if (isTimeUp()) break;
+      if (nowMs() >= untilMs) break;
     }
     if (this.#turn === this.#queue.length || this.#turn >= FORGET_AT_ONCE) {
       this.#queue.splice(0, this.#turn);

@@ -34,6 +34,24 @@ test('a flush stops after its slice, and waits for a share of it before the next
   assert.deepEqual(given.recorded.fanoutBatch, [[1]]);
 });
 
+test('a slice becomes half as long again, if an audience is through then', () => {
+  for (const [members, slices] of [
+    [12, [12]],
+    [13, [8, 13]],
+    [20, [8, 20]],
+  ] as const) {
+    const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
+    const clients = connectMany(given, members);
+    given.gateway.hub.publish('public.a', Buffer.from('m'));
+    const heard: number[] = [];
+    while (given.figures().flush.pendingMessages > 0) {
+      given.turn();
+      heard.push(heardCount(clients, 'm'));
+    }
+    assert.deepEqual(heard, slices, `${members} members`);
+  }
+});
+
 test('what comes during the pause is written after it, in one batch', () => {
   const given = createTestGateway({ flushSliceMs: 100, flushPacing: 0.5 });
   const [client] = connectMany(given, 4);
