@@ -3,15 +3,17 @@
  *
  * - one collection, by each reader and by all at once, with all three readers on (JSON, Prometheus, OTLP): its time and
  *   what it allocates. Measured inside a gateway process; its clients are real sockets of another process;
- * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes against one with a
- *   no-op in telemetry's place whose sampler rests, each idle with as many clients, by the scheduler's own account, which
- *   the kernel keeps in nanoseconds. The other is asked for /livez as often, too: what comes each five seconds finds the
- *   processor's caches full of other things, and costs several times what it does in a loop, whatever it is.
+ * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes beside one with a
+ *   no-op in telemetry's place whose sampler rests, both idle with as many clients in the same five seconds, by the
+ *   scheduler's own account, which the kernel keeps in nanoseconds. In every second window the other is asked for /livez:
+ *   what comes each five seconds finds the processor's caches full of other things, and costs several times what it does
+ *   in a loop, whatever it is. Medians of windows, and means: a minute or two after the dialling V8 clears up for a tenth
+ *   of a second in either process, which is as much as all of its windows together.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
  *
- *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 60]
+ *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240]
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,16 +32,16 @@ import { quantile } from './statistics.ts';
 type Cost = { p50Ms: number; p99Ms: number; maxMs: number; allocatedKiB: number };
 const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once'] as const;
 type Collections = Record<(typeof collectors)[number], Cost>;
-type Idle = { seconds: number; requests: number; share: number };
-/** With telemetry; and without it, with a request that needs none, and with none. */
-type IdleShares = { scraped: Idle; probed: Idle; alone: Idle };
+type Share = { median: number; mean: number };
+/** Shares of a core in windows of five seconds, and what telemetry adds in those in which the other was left alone. */
+type IdleShares = { windows: number; scraped: Share; probed: Share; alone: Share; added: Share };
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
 const WARM_UP = 60;
 const ROUNDS = 300;
 /** Between two rounds: as long as nobody would ask more often, and other work displaces caches. */
 const PAUSE_MS = 10;
-const REQUEST_INTERVAL_MS = 5_000;
+const WINDOW_MS = 5_000;
 /** Garbage of the dialling is gone, and code is as optimised as it gets. */
 const SETTLE_MS = 10_000;
 const START_LIMIT_MS = 20_000;
@@ -164,40 +166,59 @@ function scheduledSeconds(pid: number): number {
   );
 }
 
-/** Share of a core that a gateway takes with its clients idle, asked for `path` each five seconds, or left alone. */
-async function measureIdle(gateway: Gateway, seconds: number, path: string | undefined): Promise<Idle> {
-  // The first requests run code that is not optimised yet, which is not what they cost for months.
-  for (let round = 0; path !== undefined && round < WARM_UP; round += 1) {
+/** The first requests run code that is not optimised yet, which is not what they cost for months. */
+async function warmUp(gateway: Gateway, path: string): Promise<void> {
+  for (let round = 0; round < WARM_UP; round += 1) {
     await ask(`${gateway.url}${path}`);
     await wait(PAUSE_MS);
   }
-  await wait(SETTLE_MS);
-  const begin = { ms: performance.now(), cpu: scheduledSeconds(gateway.child.pid) };
-  let requests = 0;
-  while (performance.now() - begin.ms < seconds * 1000) {
-    await wait(REQUEST_INTERVAL_MS);
-    if (path === undefined) continue;
-    await ask(`${gateway.url}${path}`);
-    requests += 1;
-  }
-  const passed = (performance.now() - begin.ms) / 1000;
-  const share = (scheduledSeconds(gateway.child.pid) - begin.cpu) / passed;
-  return { seconds: passed, requests, share };
 }
 
 async function measureIdleShares(connections: number, seconds: number): Promise<IdleShares> {
   const full = await startGateway('with telemetry', [file('../../src/main.ts')]);
-  await connectClients(full, connections);
-  const scraped = await measureIdle(full, seconds, '/metrics');
-  await endAll();
   const bare = await startGateway('without', [file('peers/gateway-without-telemetry.ts')], {
     TIDEGAUGE_SAMPLE_INTERVAL: '60s',
   });
+  await connectClients(full, connections);
   await connectClients(bare, connections);
-  const probed = await measureIdle(bare, seconds, '/livez');
-  const alone = await measureIdle(bare, seconds, undefined);
+  await warmUp(full, '/metrics');
+  await warmUp(bare, '/livez');
+  await wait(SETTLE_MS);
+  const scraped: number[] = [];
+  const probed: number[] = [];
+  const alone: number[] = [];
+  const added: number[] = [];
+  const windows = Math.max(2, Math.round((seconds * 1000) / WINDOW_MS));
+  for (let window = 0; window < windows; window += 1) {
+    const isProbed = window % 2 === 1;
+    const beginMs = performance.now();
+    const before = [full, bare].map(({ child }) => scheduledSeconds(child.pid));
+    await ask(`${full.url}/metrics`);
+    if (isProbed) await ask(`${bare.url}/livez`);
+    await wait(beginMs + WINDOW_MS - performance.now());
+    const passed = (performance.now() - beginMs) / 1000;
+    const [withTelemetry = 0, without = 0] = [full, bare].map(
+      ({ child }, index) => (scheduledSeconds(child.pid) - (before[index] ?? 0)) / passed,
+    );
+    scraped.push(withTelemetry);
+    (isProbed ? probed : alone).push(without);
+    if (!isProbed) added.push(withTelemetry - without);
+  }
   await endAll();
-  return { scraped, probed, alone };
+  return {
+    windows,
+    scraped: share(scraped),
+    probed: share(probed),
+    alone: share(alone),
+    added: share(added),
+  };
+}
+
+function share(windows: number[]): Share {
+  return {
+    median: quantile(windows, 0.5),
+    mean: windows.reduce((sum, one) => sum + one, 0) / windows.length,
+  };
 }
 
 /** In the order of their start, gateways first: who leaves first keeps the port for a minute, and clients need theirs. */
@@ -223,16 +244,19 @@ function renderCollections(collections: Collections): string {
   ].join('\n');
 }
 
-function renderIdle({ scraped, probed, alone }: IdleShares): string {
-  const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
+function renderIdle({ windows, scraped, probed, alone, added }: IdleShares): string {
+  const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
+  const row = (name: string, { median, mean }: Share): string =>
+    `| ${name} | ${percent(median)} | ${percent(mean)} |`;
+  const byRequest = { median: probed.median - alone.median, mean: probed.mean - alone.mean };
   return [
-    `| idle for ${alone.seconds.toFixed(0)} s | share of a core |`,
-    '| --- | --- |',
-    `| with telemetry, scraped ${scraped.requests} times | ${percent(scraped.share)} |`,
-    `| without, asked for /livez ${probed.requests} times | ${percent(probed.share)} |`,
-    `| without, left alone | ${percent(alone.share)} |`,
-    `| what telemetry adds (target: under ${percent(targets.idleShare)}) | ${percent(scraped.share - alone.share)} |`,
-    `| of which any request would | ${percent(probed.share - alone.share)} |`,
+    `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | mean |`,
+    '| --- | --- | --- |',
+    row('with telemetry, scraped in each', scraped),
+    row('without, asked for /livez in every second one', probed),
+    row('without, left alone in the others', alone),
+    row(`what telemetry adds (target: under ${percent(targets.idleShare)})`, added),
+    row('of which any request would', byRequest),
   ].join('\n');
 }
 
@@ -240,7 +264,7 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       connections: { type: 'string', default: '10000' },
-      seconds: { type: 'string', default: '60' },
+      seconds: { type: 'string', default: '240' },
       inside: { type: 'boolean', default: false },
     },
   });
