@@ -106,14 +106,17 @@ describe('roaming clients', () => {
   });
 
   it('come back after 1012 when they pay no heed to hints, and are asked for nothing in between', async (t) => {
-    const { clients, sockets, publish, published } = await createHarbour(t, { heedless: 4 });
+    const { clients, sockets, publish, published, refuse } = await createHarbour(t, { heedless: 4 });
     publish();
+    // Each comes back at a moment of its own choice, the first perhaps before the last has left: not before we say so.
+    refuse(503, 1_000);
     for (const socket of sockets) {
       socket.send(JSON.stringify({ type: 'reconnect', afterMs: 0 }));
       socket.close(1012);
     }
     await until('nobody is there', () => sockets.size === 0);
     publish();
+    refuse(503, 0);
     await clients.settled();
     publish();
     await clients.heardAll(published() - 1);
