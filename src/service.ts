@@ -45,7 +45,7 @@ export type ServiceOptions = {
 export type Addresses = { clientUrl: string; adminUrl: string };
 
 /** A flush over many connections stops after so long, and lets the event loop turn. */
-const FLUSH_SLICE_MS = 10;
+const FLUSH_SLICE_MS = 5;
 /** How often the bus is asked for its round trip. */
 const ROUND_TRIP_INTERVAL_MS = 15_000;
 /** While draining, the log says how far it is: this often, or ten times where that takes longer. */

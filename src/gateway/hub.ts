@@ -5,10 +5,12 @@
  * audience that it matches, and written to their members when this turn of the event loop ends: one buffer per
  * audience, one write per connection. So the batch grows by itself as the load grows.
  *
- * Writing is paced. It stops after a slice of time, however much is left, and the next slice waits for a share of
- * what the last one took: accepting, reading, pongs and scrapes go on in between, and the CPU that is left says
- * something. What comes in faster than it can be written waits, up to a bound; beyond that the oldest messages are
- * dropped, and each client that misses some is told how many. Nothing is allocated per delivery.
+ * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
+ * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, so the
+ * CPU that is left says something. The pause comes when all have had their turn, for in the midst of a flush it would
+ * make the last ones wait for nothing. What comes in faster than it can be written waits, up to a bound; beyond that
+ * the oldest messages are dropped, and each client that misses some is told how many. Nothing is allocated per
+ * delivery.
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
@@ -17,15 +19,17 @@ import { createFanout, type Fanout } from './fanout.ts';
 import { FramePool } from './frame-pool.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
-/** After a slice shorter than this the next one does not wait: there is nothing to share. */
+/** After a flush shorter than this the next one does not wait: there is nothing to share. */
 const UNPACED_MS = 0.5;
+/** A flush that has written for so long pauses before it goes on: one without an end would keep the loop to itself. */
+const PACED_AFTER_MS = 500;
 /**
  * A slice may become longer by this share of it if an audience is through then: else the last few of its members would
- * wait for a pause and a slice.
+ * wait for what the loop does in between.
  */
 const GRACE = 0.5;
-/** Over its bound the hub drops down to this share of it, so that dropping is rare and cheap. */
-const RELIEF = 0.9;
+/** Over its bound the hub drops down to this share of it: seldom enough to be cheap, and little enough to be quick. */
+const RELIEF = 0.98;
 
 /** So many finished messages, or turns that are over, are forgotten together. */
 const FORGET_AT_ONCE = 1_024;
@@ -33,7 +37,7 @@ const FORGET_AT_ONCE = 1_024;
 export type HubSettings = {
   /** A flush writes for so long, and half as long again to finish an audience, then lets the event loop turn. */
   flushSliceMs: number;
-  /** Share of the last slice that the next one waits. */
+  /** Share of the last flush's time that the next one waits. */
   flushPacing: number;
   /** Bytes of messages that may wait for the flush. */
   pendingMax: number;
@@ -64,6 +68,10 @@ export class Hub {
   /** Audiences with something to write, in the order of their turns; those before `#turn` have had theirs. */
   #queue: Audience[] = [];
   #turn = 0;
+  /** How many of the queue have still to have their turn in the flush that is under way. */
+  #toFlush = 0;
+  /** Milliseconds that its slices have written so far, since the last pause. */
+  #flushTookMs = 0;
   /** Messages by arrival, from `#oldest` on; all of those before it, and some behind, have been written to all. */
   #waiting: Fanout[] = [];
   #oldest = 0;
@@ -172,28 +180,26 @@ export class Hub {
 
   readonly #writeSlice = (): void => {
     const { nowMs, soon, later } = this.#surroundings;
+    // Who comes to wait during the flush has his turn in the next one.
+    if (this.#toFlush === 0) this.#toFlush = this.#queue.length - this.#turn;
     const startedMs = nowMs();
     this.#write(startedMs + this.#settings.flushSliceMs);
-    this.#isScheduled = this.#queue.length > 0;
-    const tookMs = nowMs() - startedMs;
-    if (tookMs < UNPACED_MS || this.#settings.flushPacing === 0) {
-      if (this.#isScheduled) soon(this.#writeSlice);
-      return;
+    this.#flushTookMs += nowMs() - startedMs;
+    let pauseMs = 0;
+    if (this.#toFlush === 0 || this.#flushTookMs >= PACED_AFTER_MS) {
+      if (this.#flushTookMs >= UNPACED_MS) pauseMs = this.#flushTookMs * this.#settings.flushPacing;
+      this.#flushTookMs = 0;
     }
-    // What comes in during the wait is written after it, also when nothing is left now.
-    this.#isScheduled = true;
-    later(this.#afterPause, tookMs * this.#settings.flushPacing);
+    // What comes in during the pause is written after it, also when nothing is left now.
+    this.#isScheduled = pauseMs > 0 || this.#queue.length > 0;
+    if (pauseMs > 0) later(this.#afterPause, pauseMs);
+    else if (this.#isScheduled) soon(this.#writeSlice);
   };
 
   readonly #afterPause = (): void => {
     if (this.#queue.length > 0) this.#writeSlice();
     else this.#isScheduled = false;
   };
-
-  /** Writes everything that waits, however long it takes. */
-  flush(): void {
-    this.#write(Number.POSITIVE_INFINITY);
-  }
 
   #write(untilMs: number): void {
     const { nowMs } = this.#surroundings;
@@ -206,13 +212,14 @@ export class Hub {
       const restMs = (left * (now - fromMs)) / done;
       return now + restMs > untilMs + graceMs;
     };
-    while (this.#turn < this.#queue.length) {
+    while (this.#toFlush > 0) {
       const audience = this.#queue[this.#turn]!;
       fromMs = nowMs();
       const messages = audience.write(mustStop, fromMs);
       if (messages === undefined) break;
       written += this.#settle(messages, nowMs());
       this.#turn += 1;
+      this.#toFlush -= 1;
       audience.isQueued = audience.hasMessages;
       if (audience.isQueued) this.#queue.push(audience);
       if (nowMs() >= untilMs) break;
@@ -248,7 +255,7 @@ export class Hub {
     this.#oldest = 0;
   }
 
-  /** More waits than may: the oldest messages are dropped, until a tenth of the room is free again. */
+  /** More waits than may: the oldest messages are dropped, until a fiftieth of the room is free again. */
   #relieve(): void {
     let bytes = this.#waitingBytes;
     let arrivedMs = Number.NEGATIVE_INFINITY;

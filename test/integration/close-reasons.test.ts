@@ -26,7 +26,6 @@ const produce: Record<CloseReason, (service: TestService) => Promise<unknown>> =
     const payload = Buffer.alloc(256 * 1024, 'x');
     await until('the bound is passed', () => {
       service.gateway.hub.publish('public.a', payload);
-      service.gateway.hub.flush();
       return service.gateway.figures(ready).states.closing > 0;
     });
     socket.destroy();

@@ -20,7 +20,7 @@ function connectMany(given: TestGateway, count: number): FakeClient[] {
 const heardCount = (clients: FakeClient[], text: string): number =>
   clients.filter((client) => client.received().includes(text)).length;
 
-test('a flush stops after its slice, and waits for a share of it before the next', () => {
+test('a flush is cut into slices, and a share of its time passes before the next', () => {
   const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
   const clients = connectMany(given, 40);
   given.gateway.hub.publish('public.a', Buffer.from('m'));
@@ -30,8 +30,31 @@ test('a flush stops after its slice, and waits for a share of it before the next
     heard.push(heardCount(clients, 'm'));
   }
   assert.deepEqual(heard, [8, 16, 24, 32, 40]);
-  assert.deepEqual(given.pauses, [4, 4, 4, 4, 4]);
+  assert.deepEqual(given.pauses, [20]);
   assert.deepEqual(given.recorded.fanoutBatch, [[1]]);
+});
+
+test('a flush is over when all who waited at its beginning have had their turn', () => {
+  const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
+  const [clients, others] = [connectMany(given, 20), connectMany(given, 4)];
+  for (const client of others) client.send('{"type":"subscribe","channels":["public.b"]}');
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  given.turn();
+  // Both audiences have something to write again before the flush is through.
+  for (const subject of ['public.b', 'public.a']) given.gateway.hub.publish(subject, Buffer.from('n'));
+  given.turn();
+  assert.deepEqual([heardCount(clients, 'm'), heardCount(others, 'n'), given.pauses], [20, 0, [10]]);
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.deepEqual([heardCount(clients, 'n'), heardCount(others, 'n'), given.pauses], [20, 4, [10, 12]]);
+});
+
+test('a flush without an end pauses all the same', () => {
+  const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
+  const clients = connectMany(given, 1_200);
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.equal(heardCount(clients, 'm'), 1_200);
+  assert.deepEqual(given.pauses, [252, 252, 96]);
 });
 
 test('a slice becomes half as long again, if an audience is through then', () => {
