@@ -3,7 +3,9 @@
  * instead of somewhere else for no apparent reason. What the parts do is proved by the contract suite on a real server.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { ProtocolHandler } from '@nats-io/transport-node';
 import { NodeTransport } from '@nats-io/transport-node/lib/node_transport.js';
@@ -52,7 +54,7 @@ describe('the client library', () => {
   });
 
   it('still has the parts of its transport that NatsTransport reads and overrides', () => {
-    assert.deepEqual(missing(NodeTransport.prototype, ['dial', 'discard', 'connect']), []);
+    assert.deepEqual(missing(NodeTransport.prototype, ['dial', 'discard', 'connect', 'setupHandlers']), []);
     assert.deepEqual(missing(new NodeTransport(), ['socket']), []);
   });
 
@@ -72,5 +74,44 @@ describe('the client library', () => {
     await one.abandon();
     await looped;
     assert.deepEqual([dialled.length, failed], [1, ['127.0.0.1:1']]);
+  });
+});
+
+describe('NatsTransport', () => {
+  it('reads in portions, however much has come, and leaves nothing out', async (t) => {
+    const flood = Buffer.from(`MSG a 1 1000\r\n${'x'.repeat(1_000)}\r\n`.repeat(16_000));
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write('INFO {"server_id":"a","version":"2.10.0","max_payload":1048576}\r\n');
+      socket.once('data', () => socket.write(flood));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const transport = new NatsTransport();
+    t.after(() => {
+      transport.discard();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    await transport.connect({ hostname: '127.0.0.1', port, tlsName: '' }, {});
+    let inThisTurn = 0;
+    let longest = 0;
+    let all = 0;
+    const { promise: everything, resolve } = Promise.withResolvers<void>();
+    transport.socket.on('data', (portion: Uint8Array) => {
+      if (inThisTurn === 0) {
+        setImmediate(() => {
+          inThisTurn = 0;
+        });
+      }
+      inThisTurn += portion.length;
+      longest = Math.max(longest, inThisTurn);
+      all += portion.length;
+      if (all === flood.length) resolve();
+    });
+    transport.send(Buffer.from('PING\r\n'));
+    await everything;
+    // The last portion of a turn may be one read longer.
+    assert.ok(longest <= 320 * 1024, `${longest} bytes in one turn`);
   });
 });
