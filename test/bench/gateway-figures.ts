@@ -15,6 +15,8 @@ export type GatewayAccount = {
   /** Messages per flush, on the average. */
   batchMean: number;
   audiences: number;
+  /** How often the broker was lost, which it also is when it throws out who reads too slowly. */
+  busDisconnects: number;
 };
 
 /** The worst of the sampler's windows, and the largest queue met. */
@@ -48,6 +50,7 @@ export async function askAccount(url: string): Promise<GatewayAccount> {
     gapsByReason: by('tidegauge_gaps_total', 'tidegauge_gap_reason'),
     batchMean: batch / Math.max(1, one('tidegauge_fanout_batch_count')),
     audiences: one('tidegauge_audience_active'),
+    busDisconnects: one('tidegauge_bus_disconnects_total'),
   };
 }
 

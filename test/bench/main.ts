@@ -90,9 +90,9 @@ async function take(step: Step): Promise<string> {
       .map(({ server, perConnectionKiB }) => `${server} ${perConnectionKiB.toFixed(2)} KiB`)
       .join(', ');
   }
-  const { contender, round, seconds } = step;
+  const { contender, round, warmUpSeconds, seconds } = step;
   const workload = plan.workloads[step.workload]!;
-  const { warmUpSeconds, memoryLimitMiB } = plan;
+  const { memoryLimitMiB } = plan;
   const label = `${step.workload}.${contender}.${round + 1}`;
   const profile = profileFolder ? { folder: profileFolder, name: `${label}.cpuprofile` } : undefined;
   const made = await run(contender, workload, { seconds, warmUpSeconds, memoryLimitMiB, pinning, profile });
@@ -129,7 +129,7 @@ function nameOf(step: Step): string {
 function expectedMinutes(steps: readonly Step[]): number {
   const seconds = steps.map((step) =>
     step.kind === 'run'
-      ? step.seconds + plan.warmUpSeconds + SECONDS_AROUND_A_RUN
+      ? step.warmUpSeconds + step.seconds + SECONDS_AROUND_A_RUN
       : step.kind === 'idle'
         ? SECONDS_FOR_IDLE
         : SECONDS_AROUND_A_RUN,

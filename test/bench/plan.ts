@@ -9,7 +9,14 @@ export const inProcessNames = ['matching', 'tracking'] as const;
 export type InProcessName = (typeof inProcessNames)[number];
 
 export type Step =
-  | { kind: 'run'; workload: string; contender: ContenderName; seconds: number; round: number }
+  | {
+      kind: 'run';
+      workload: string;
+      contender: ContenderName;
+      warmUpSeconds: number;
+      seconds: number;
+      round: number;
+    }
   | { kind: 'idle'; connections: number; round: number }
   | { kind: 'in-process'; name: InProcessName; round: number };
 
@@ -19,7 +26,6 @@ export type Plan = {
   skipped: string[];
   workloads: Record<string, Workload>;
   rounds: number;
-  warmUpSeconds: number;
   memoryLimitMiB: number;
   minutesMax: number;
   serverCore: number;
@@ -34,7 +40,7 @@ export const usage = `Usage: npm run bench [-- OPTIONS]
   --peers A,B          only these contenders: ${contenderNames.join(', ')}
   --rounds N           default 3
   --seconds S          the window of each run, instead of the workload's own
-  --warm-up S          before each window; default 2
+  --warm-up S          before each window at least; default 2
   --overload-rate N    messages a second of the workload overload; default ${workloads.overload!.rate}
   --memory-limit MIB   a contender that grows beyond is cut short; default 4096
   --minutes-max N      no new run begins after this; default 300
@@ -77,7 +83,14 @@ export function parsePlan(args: string[]): Arguments {
   if (values['overload-rate'] !== undefined) {
     chosen.overload = { ...chosen.overload!, rate: positive('overload-rate', values['overload-rate']) };
   }
-  const { steps, skipped } = createSteps(chosen, { rounds, seconds, only, peers, idle: preset.idle });
+  const { steps, skipped } = createSteps(chosen, {
+    rounds,
+    warmUpSeconds: positive('warm-up', values['warm-up'] ?? String(preset.warmUpSeconds)),
+    seconds,
+    only,
+    peers,
+    idle: preset.idle,
+  });
   return {
     isList: values.list,
     isHelp: values.help,
@@ -86,7 +99,6 @@ export function parsePlan(args: string[]): Arguments {
       skipped,
       workloads: chosen,
       rounds,
-      warmUpSeconds: positive('warm-up', values['warm-up'] ?? String(preset.warmUpSeconds)),
       memoryLimitMiB: positive('memory-limit', values['memory-limit']),
       minutesMax: positive('minutes-max', values['minutes-max']),
       serverCore: Number(values['server-core']),
@@ -99,6 +111,7 @@ export function parsePlan(args: string[]): Arguments {
 
 type Choice = {
   rounds: number;
+  warmUpSeconds: number;
   seconds: number | undefined;
   only: string[] | undefined;
   peers: ContenderName[] | undefined;
@@ -135,12 +148,13 @@ function createSteps(chosen: Record<string, Workload>, choice: Choice): { steps:
   for (let round = 0; round < choice.rounds; round += 1) {
     for (const name of inProcessNames.filter(isWanted)) steps.push({ kind: 'in-process', name, round });
     for (const [name, present] of runnable) {
-      const { seconds: own, secondsMin = 0 } = chosen[name]!;
+      const { seconds: own, secondsMin = 0, warmUpSecondsMin = 0 } = chosen[name]!;
       const seconds = Math.max(choice.seconds ?? own, secondsMin);
+      const warmUpSeconds = Math.max(choice.warmUpSeconds, warmUpSecondsMin);
       // Another one goes first in each round.
       for (let turn = 0; turn < present.length; turn += 1) {
         const contender = present[(turn + round) % present.length]!;
-        steps.push({ kind: 'run', workload: name, contender, seconds, round });
+        steps.push({ kind: 'run', workload: name, contender, warmUpSeconds, seconds, round });
       }
     }
     if (isWanted('idle'))
