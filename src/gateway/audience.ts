@@ -46,6 +46,8 @@ export class Audience {
   #batches: Batch[] = [];
   #roundEnd = 0;
   #unserved = 0;
+  /** Something was dropped in the midst of a round: members that had had their turn by then have not been told. */
+  #owesWord = false;
   readonly #pool: FramePool;
 
   constructor(key: string, patterns: readonly string[], pool: FramePool) {
@@ -54,8 +56,9 @@ export class Audience {
     this.#pool = pool;
   }
 
-  get hasMessages(): boolean {
-    return this.#messages.length > 0;
+  /** Whether there is something to write: messages, or word to those served already of what was dropped since. */
+  get needsTurn(): boolean {
+    return this.#messages.length > 0 || this.#owesWord;
   }
 
   add(message: Fanout): void {
@@ -128,6 +131,7 @@ export class Audience {
     while (first + count < this.#messages.length && this.#messages[first + count]!.arrivedMs <= arrivedMs)
       count += 1;
     if (count === 0) return [];
+    if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
     for (const member of this.members) {
       if (member.nextMessage >= to) {
@@ -142,6 +146,7 @@ export class Audience {
 
   #beginRound(): void {
     this.#unserved = this.members.length;
+    this.#owesWord = false;
     let from = 0;
     while (from < this.#messages.length && this.#batches.length < ROUND_CHUNKS) {
       const to = chunkEnd(this.#messages, from);

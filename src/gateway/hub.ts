@@ -3,14 +3,15 @@
  *
  * Connections with the same set of patterns form an audience. A message is framed once, put on the list of each
  * audience that it matches, and written to their members when this turn of the event loop ends: one buffer per
- * audience, one write per connection. So the batch grows by itself as the load grows.
+ * audience, one write per connection (one for each 64 KiB, and 1 MiB at most in one go). So the batch grows by itself
+ * as the load grows.
  *
  * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
  * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, so the
- * CPU that is left says something. The pause comes when all have had their turn, for in the midst of a flush it would
- * make the last ones wait for nothing. What comes in faster than it can be written waits, up to a bound; beyond that
- * the oldest messages are dropped, and each client that misses some is told how many. Nothing is allocated per
- * delivery.
+ * CPU that is left says something. The pause comes when all have had their turn (or after half a second of writing),
+ * for in the midst of a flush it would make the last ones wait for nothing. What comes in faster than it can be
+ * written waits, up to a bound; beyond that the oldest messages are dropped, and each client that misses some is told
+ * how many. Nothing is allocated per delivery.
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
@@ -21,7 +22,7 @@ import type { GatewayRecorder } from './recorder.ts';
 
 /** After a flush shorter than this the next one does not wait: there is nothing to share. */
 const UNPACED_MS = 0.5;
-/** A flush that has written for so long pauses before it goes on: one without an end would keep the loop to itself. */
+/** A flush that has written for so long pauses before it goes on, and no pause is a share of more than this. */
 const PACED_AFTER_MS = 500;
 /**
  * A slice may become longer by this share of it if an audience is through then: else the last few of its members would
@@ -187,7 +188,9 @@ export class Hub {
     this.#flushTookMs += nowMs() - startedMs;
     let pauseMs = 0;
     if (this.#toFlush === 0 || this.#flushTookMs >= PACED_AFTER_MS) {
-      if (this.#flushTookMs >= UNPACED_MS) pauseMs = this.#flushTookMs * this.#settings.flushPacing;
+      // More is time in which the process was not let run: nothing that the next flush should wait for.
+      const tookMs = Math.min(this.#flushTookMs, PACED_AFTER_MS);
+      if (tookMs >= UNPACED_MS) pauseMs = tookMs * this.#settings.flushPacing;
       this.#flushTookMs = 0;
     }
     // What comes in during the pause is written after it, also when nothing is left now.
@@ -220,7 +223,7 @@ export class Hub {
       written += this.#settle(messages, nowMs());
       this.#turn += 1;
       this.#toFlush -= 1;
-      audience.isQueued = audience.hasMessages;
+      audience.isQueued = audience.needsTurn;
       if (audience.isQueued) this.#queue.push(audience);
       if (nowMs() >= untilMs) break;
     }

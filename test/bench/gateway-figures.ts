@@ -12,11 +12,11 @@ export type GatewayAccount = {
   ledgerDrift: number;
   closedByReason: Record<string, number>;
   gapsByReason: Record<string, number>;
-  /** Messages per flush, on the average. */
+  /** Messages of which one slice wrote the last delivery, on the average of the slices that did. */
   batchMean: number;
   audiences: number;
   /** How often the broker was lost, which it also is when it throws out who reads too slowly. */
-  busDisconnects: number;
+  busDisconnectsByReason: Record<string, number>;
 };
 
 /** The worst of the sampler's windows, and the largest queue met. */
@@ -50,7 +50,7 @@ export async function askAccount(url: string): Promise<GatewayAccount> {
     gapsByReason: by('tidegauge_gaps_total', 'tidegauge_gap_reason'),
     batchMean: batch / Math.max(1, one('tidegauge_fanout_batch_count')),
     audiences: one('tidegauge_audience_active'),
-    busDisconnects: one('tidegauge_bus_disconnects_total'),
+    busDisconnectsByReason: by('tidegauge_bus_disconnects_total', 'error_type'),
   };
 }
 

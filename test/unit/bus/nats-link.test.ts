@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { ProtocolHandler } from '@nats-io/transport-node';
 import { NodeTransport } from '@nats-io/transport-node/lib/node_transport.js';
 import { NatsLink, NatsTransport } from '../../../src/bus/nats-link.ts';
@@ -77,23 +77,32 @@ describe('the client library', () => {
   });
 });
 
+/** Much more than a portion, in one write. */
+const flood = Buffer.from(`MSG a 1 1000\r\n${'x'.repeat(1_000)}\r\n`.repeat(16_000));
+const portionBytes = 256 * 1024;
+
+/** Connected to a broker that answers the first word with the flood. */
+async function connectToFlood(t: TestContext): Promise<NatsTransport> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.write('INFO {"server_id":"a","version":"2.10.0","max_payload":1048576}\r\n');
+    socket.once('data', () => socket.write(flood));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const transport = new NatsTransport();
+  t.after(() => {
+    transport.discard();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  await transport.connect({ hostname: '127.0.0.1', port, tlsName: '' }, {});
+  return transport;
+}
+
 describe('NatsTransport', () => {
   it('reads in portions, however much has come, and leaves nothing out', async (t) => {
-    const flood = Buffer.from(`MSG a 1 1000\r\n${'x'.repeat(1_000)}\r\n`.repeat(16_000));
-    const server = createServer((socket) => {
-      socket.on('error', () => undefined);
-      socket.write('INFO {"server_id":"a","version":"2.10.0","max_payload":1048576}\r\n');
-      socket.once('data', () => socket.write(flood));
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const transport = new NatsTransport();
-    t.after(() => {
-      transport.discard();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    await transport.connect({ hostname: '127.0.0.1', port, tlsName: '' }, {});
+    const transport = await connectToFlood(t);
     let inThisTurn = 0;
     let longest = 0;
     let all = 0;
@@ -111,7 +120,50 @@ describe('NatsTransport', () => {
     });
     transport.send(Buffer.from('PING\r\n'));
     await everything;
-    // The last portion of a turn may be one read longer.
-    assert.ok(longest <= 320 * 1024, `${longest} bytes in one turn`);
+    // The last read of a portion may go beyond it.
+    assert.ok(longest <= portionBytes + 64 * 1024, `${longest} bytes in one turn`);
+  });
+
+  it('rests after a whole portion only, and for no longer than the loop takes to turn', async (t) => {
+    const transport = await connectToFlood(t);
+    const { promise: everything, resolve } = Promise.withResolvers<void>();
+    let all = 0;
+    let rests = 0;
+    let longestTurns = 0;
+    transport.socket.on('pause', () => {
+      rests += 1;
+      let turns = 0;
+      let isOver = false;
+      const count = (): void => {
+        if (isOver) return;
+        turns += 1;
+        setImmediate(count);
+      };
+      setImmediate(count);
+      transport.socket.once('resume', () => {
+        isOver = true;
+        longestTurns = Math.max(longestTurns, turns);
+      });
+    });
+    transport.socket.on('data', (portion: Uint8Array) => {
+      all += portion.length;
+      if (all === flood.length) resolve();
+    });
+    transport.send(Buffer.from('PING\r\n'));
+    await everything;
+    assert.ok(rests > 10 && rests <= flood.length / portionBytes, `${rests} rests`);
+    assert.ok(longestTurns <= 2, `${longestTurns} turns`);
+  });
+
+  it('may be closed while it rests', async (t) => {
+    const transport = await connectToFlood(t);
+    const { socket } = transport;
+    const { promise: closed, resolve } = Promise.withResolvers<Promise<void>>();
+    socket.once('pause', () => resolve(transport.close()));
+    transport.send(Buffer.from('PING\r\n'));
+    await closed;
+    // Its turn to go on comes all the same.
+    await new Promise(setImmediate);
+    assert.ok(socket.destroyed);
   });
 });

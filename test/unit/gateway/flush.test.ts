@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import type { FakeClient } from '../../support/fake-client.ts';
 import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
 
-/** Clients of which each write takes a millisecond. */
-function connectMany(given: TestGateway, count: number): FakeClient[] {
+/** Clients of which each write takes a millisecond, or so many. */
+function connectMany(given: TestGateway, count: number, writeMs = 1): FakeClient[] {
   return Array.from({ length: count }, () => {
     const client = given.connect();
     const write = client.write.bind(client);
     client.write = (chunk, taken) => {
-      given.clock.pass(1);
+      given.clock.pass(writeMs);
       return write(chunk, taken);
     };
     return client;
@@ -48,13 +48,34 @@ test('a flush is over when all who waited at its beginning have had their turn',
   assert.deepEqual([heardCount(clients, 'n'), heardCount(others, 'n'), given.pauses], [20, 4, [10, 12]]);
 });
 
-test('a flush without an end pauses all the same', () => {
+test('a long flush pauses in its midst', () => {
   const given = createTestGateway({ flushSliceMs: 8, flushPacing: 0.5 });
   const clients = connectMany(given, 1_200);
   given.gateway.hub.publish('public.a', Buffer.from('m'));
   while (given.figures().flush.pendingMessages > 0) given.turn();
   assert.equal(heardCount(clients, 'm'), 1_200);
-  assert.deepEqual(given.pauses, [252, 252, 96]);
+  assert.deepEqual(given.pauses, [250, 250, 96]);
+});
+
+test('time in which the process was not let run makes no pause longer', () => {
+  const given = createTestGateway({ flushPacing: 0.5 });
+  const client = given.connect();
+  const write = client.write.bind(client);
+  client.write = (chunk, taken) => {
+    given.clock.pass(60_000);
+    return write(chunk, taken);
+  };
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  given.turn();
+  assert.deepEqual(given.pauses, [250]);
+});
+
+test('an audience with more than it is written in one go has its next turn after the pause', () => {
+  const given = createTestGateway({ flushSliceMs: 1_000, flushPacing: 0.5, pendingMax: 2 ** 23 });
+  connectMany(given, 1);
+  for (let sent = 0; sent < 32; sent += 1) given.gateway.hub.publish('public.a', Buffer.alloc(60_000, 'x'));
+  while (given.figures().flush.pendingMessages > 0) given.turn();
+  assert.deepEqual(given.pauses, [8, 8]);
 });
 
 test('a slice becomes half as long again, if an audience is through then', () => {
@@ -86,17 +107,27 @@ test('what comes during the pause is written after it, in one batch', () => {
   assert.deepEqual(client!.received().slice(1), ['1', '2', '3']);
 });
 
-test('a short flush is followed by no pause, and without pacing there is none', () => {
-  const short = createTestGateway({ flushPacing: 0.5 });
-  short.connect();
-  const unpaced = createTestGateway({ flushPacing: 0 });
-  connectMany(unpaced, 20);
-  for (const given of [short, unpaced]) {
+test('without pacing there is no pause', () => {
+  const given = createTestGateway({ flushPacing: 0 });
+  connectMany(given, 20);
+  given.gateway.hub.publish('public.a', Buffer.from('m'));
+  while (!given.isIdle()) given.turn();
+  assert.deepEqual(given.pauses, []);
+  assert.equal(given.figures().flush.pendingMessages, 0);
+});
+
+test('a flush of less than half a millisecond is followed by no pause, however many there are', () => {
+  const given = createTestGateway({ flushPacing: 0.5 });
+  const publish = (): void => {
     given.gateway.hub.publish('public.a', Buffer.from('m'));
-    for (let turn = 0; turn < 5; turn += 1) given.turn();
-    assert.deepEqual(given.pauses, []);
-    assert.equal(given.figures().flush.pendingMessages, 0);
-  }
+    while (!given.isIdle()) given.turn();
+  };
+  connectMany(given, 3, 0.125);
+  for (let sent = 0; sent < 10; sent += 1) publish();
+  assert.deepEqual(given.pauses, []);
+  connectMany(given, 1, 0.125);
+  publish();
+  assert.deepEqual(given.pauses, [0.25]);
 });
 
 test('joining or leaving in the midst of a flush changes nothing for the others', () => {
@@ -144,6 +175,16 @@ test('when more waits than may, the oldest is dropped and each client is told ho
   assert.equal(given.figures().ledgerDrift, 0);
 });
 
+test('over the bound a fiftieth of the room is made free', () => {
+  const given = createTestGateway({ pendingMax: 100 * 102 });
+  given.connect();
+  for (let sent = 0; sent < 101; sent += 1) {
+    given.gateway.hub.publish('public.a', Buffer.alloc(100, 'x'));
+    given.clock.pass(1);
+  }
+  assert.equal(given.figures().flush.pendingMessages, 98);
+});
+
 test('those whose messages were all dropped are told as soon as the flush gets to them', () => {
   const given = createTestGateway({ pendingMax: 1_000 });
   const [quiet, quieter, busy] = [given.connect(), given.connect(), given.connect()];
@@ -162,6 +203,26 @@ test('those whose messages were all dropped are told as soon as the flush gets t
     assert.equal(client.received().at(-1), '{"type":"gap","reason":"overload","dropped":2}');
   }
   assert.equal(given.figures().gaps.overload, 3);
+});
+
+test('those who had had their turn before a drop are told in the same flush or the next', () => {
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  const quiet = connectMany(given, 24);
+  for (const client of quiet) client.send('{"type":"subscribe","channels":["public.quiet"]}');
+  given.connect().send('{"type":"subscribe","channels":["public.busy"]}');
+  const say = (subject: string): void => {
+    given.gateway.hub.publish(subject, Buffer.alloc(196, 'x'));
+    given.clock.pass(1);
+  };
+  say('public.quiet');
+  given.turn();
+  // Some have the first by now. The second waits behind it, and is dropped for what others are sent.
+  say('public.quiet');
+  for (let sent = 0; sent < 10; sent += 1) say('public.busy');
+  while (!given.isIdle()) given.turn();
+  const gap = '{"type":"gap","reason":"overload","dropped":1}';
+  const told = quiet.filter((client) => client.received().includes(gap));
+  assert.equal(told.length, 24);
 });
 
 test('a drop in the midst of a flush counts for each member what it misses, and no more', () => {
