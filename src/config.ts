@@ -2,6 +2,7 @@
  * The settings table: every environment variable that Tidegauge reads, declared once. The process edge hands
  * in the environment; nothing else in the service looks at it. Faults are collected, never thrown one by one.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
 import { shownValue } from './shown-value.ts';
@@ -80,9 +81,9 @@ function declare<Value, Given extends Base>(
   return declared as unknown as Declared<Value, Given>;
 }
 
-const text = <const Given extends Base & { matches?: RegExp }>(given: Given) =>
+const text = <const Given extends Base & { matches?: (value: string) => boolean }>(given: Given) =>
   declare('text', 'text', given, (value) =>
-    given.matches === undefined || given.matches.test(value) ? value : undefined,
+    given.matches === undefined || given.matches(value) ? value : undefined,
   );
 
 const integer = <const Given extends Base>(least: number, most: number, given: Given) => ({
@@ -142,6 +143,17 @@ const list = <const Given extends Base>(
 
 const patterns = <const Given extends Base>(given: Given) =>
   list('NATS subjects or patterns, separated by commas, such as public.>', isPattern, given);
+/** An address, or what may be a name: labels of letters, digits, `-` and `_`, of which the last is no number. */
+const isHost = (text: string): boolean =>
+  isIP(text) !== 0 ||
+  (text.length <= 253 &&
+    /^(?:[a-z\d_](?:[a-z\d_-]*[a-z\d_])?\.)*(?!\d+\.?$)[a-z\d_](?:[a-z\d_-]*[a-z\d_])?\.?$/i.test(text));
+const isServer = (text: string): boolean => {
+  const [, bracketed, name, port] =
+    /^(?:(?:nats|tls):\/\/)?(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [];
+  const isKnown = bracketed === undefined ? isHost(name ?? '') : isIP(bracketed) === 6;
+  return isKnown && (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535));
+};
 const isOrigin = (text: string): boolean => {
   const url = text.endsWith(':*') ? text.slice(0, -2) : text;
   return /^https?:\/\/[^/?#@]+$/i.test(url) && URL.canParse(url);
@@ -157,7 +169,7 @@ const table = {
     env: 'HOST',
     ...text({
       default: '127.0.0.1',
-      matches: /^[^\s/]+$/,
+      matches: isHost,
       accepts: 'an address or a host name',
       doc: 'The address to listen on. In a container: 0.0.0.0.',
     }),
@@ -179,7 +191,7 @@ const table = {
   adminHost: {
     env: 'ADMIN_HOST',
     ...text({
-      matches: /^[^\s/]+$/,
+      matches: isHost,
       accepts: 'an address or a host name',
       doc: 'The address of the admin listener. Unset: as HOST.',
     }),
@@ -194,7 +206,7 @@ const table = {
     env: 'NATS_URL',
     ...list(
       'server addresses such as nats://host:4222, separated by commas, without credentials (they have settings of their own)',
-      (one) => /^(?:(?:nats|tls):\/\/)?[^\s/@]+$/.test(one),
+      isServer,
       { doc: 'The NATS server, or the members of a cluster. Unset: an in-memory bus inside the process.' },
     ),
   },
@@ -363,14 +375,14 @@ const table = {
     env: 'TIDEGAUGE_CORS_ORIGINS',
     ...origins({
       default: 'http://localhost:*,http://127.0.0.1:*',
-      doc: 'Origins whose pages may read the JSON reports.',
+      doc: 'Origins whose pages may read the JSON reports; and, where no token is set, may also publish from a browser on this machine.',
     }),
   },
   adminToken: {
     env: 'TIDEGAUGE_ADMIN_TOKEN',
     ...text({
       isSecret: true,
-      matches: /^[\x21-\x7e]{8,}$/,
+      matches: (value) => /^[\x21-\x7e]{8,}$/.test(value),
       accepts: 'at least 8 printable ASCII characters without blanks',
       doc: 'Bearer token for actions and, once set, for all reports.',
     }),

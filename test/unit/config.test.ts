@@ -104,6 +104,63 @@ describe('settings', () => {
     assert.match(faultsOf({ NATS_URL: 'nats://user:secret@h:4222' })[0]!, /without credentials/);
   });
 
+  test('name a host where one is asked for', () => {
+    const hosts = [
+      'localhost',
+      '0.0.0.0',
+      '::',
+      '::1',
+      'fe80::1%eth0',
+      'a-b.example.com.',
+      'my_host',
+      '1e9',
+      'x'.repeat(253),
+    ];
+    for (const HOST of hosts) assert.equal(settingsOf({ HOST }).host, HOST);
+    const others = [
+      '>',
+      ',,',
+      '..',
+      '∞',
+      '-1',
+      '1.5',
+      '256.0.0.1',
+      '[::1]',
+      'a:1',
+      'a/b',
+      'a b',
+      'x'.repeat(254),
+    ];
+    for (const HOST of others) assert.match(faultsOf({ HOST })[0]!, /an address or a host name$/);
+    assert.match(faultsOf({ ADMIN_HOST: '>' })[0]!, /^ADMIN_HOST: ">"/);
+  });
+
+  test('name servers of NATS with a port, a scheme, or neither', () => {
+    const servers = ['h', 'h:4222', 'nats://h:4222', 'tls://10.0.0.1:1', 'nats://[::1]:4222', '[::1]'];
+    assert.deepEqual(settingsOf({ NATS_URL: servers.join(', ') }).natsUrl, servers);
+    for (const other of [
+      'h:99999',
+      'h:0',
+      'h:',
+      '>',
+      '∞',
+      '-1',
+      '1.5',
+      '..',
+      'http://h:1',
+      'nats://',
+      '[h]:1',
+      '::1',
+      '[::1',
+      'h:1:2',
+    ])
+      assert.match(
+        faultsOf({ NATS_URL: `h:4222,${other}` })[0]!,
+        /^NATS_URL: .* such as nats:\/\/host:4222/,
+        other,
+      );
+  });
+
   test('are shown without secrets', () => {
     const text = renderSettings(
       settingsOf({ NATS_URL: 'h:4222', NATS_TOKEN: 'sesame', TIDEGAUGE_ADMIN_TOKEN: 'open-sesame' }),
