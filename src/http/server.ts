@@ -34,13 +34,13 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
       maxHeaderSize: limits.headerBytesMax,
-      // Node would refuse with an empty body; what comes without a Host is refused below, in our own words.
+      // Node would refuse with an empty body; what comes without one Host is refused below, in our own words.
       requireHostHeader: false,
       shouldUpgradeCallback: (request) =>
         server.listenerCount('upgrade') > 0 && isUpgrade(request, responses.get(request.socket)),
     },
     (request, response) =>
-      hasHost(request) ? listener(request, response) : refuse(response, 400, 'bad_request', hostIsMissing),
+      hasOneHost(request) ? listener(request, response) : refuse(response, 400, 'bad_request', hostIsMissing),
   );
   /** The latest on each connection. */
   const responses = new WeakMap<object, ServerResponse>();
@@ -51,7 +51,19 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
     refuse(response, 417, 'unknown_expectation', 'Nothing but Expect: 100-continue is understood here.'),
   );
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    answerClientError(error, socket as Socket, responses.get(socket), limits.lingerMs);
+    if (error.code === 'ECONNRESET') socket.destroy();
+    else
+      answerAndEnd(
+        socket as Socket,
+        faults[error.code ?? ''] ?? unusable,
+        responses.get(socket),
+        limits.lingerMs,
+      );
+  });
+  // Node would end it without a word, and from here on leaves the socket to us.
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => undefined);
+    answerAndEnd(socket as Socket, noProxy, responses.get(socket), limits.lingerMs);
   });
   return server;
 }
@@ -68,11 +80,12 @@ function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefine
   return upgrade?.toLowerCase() === 'websocket' && request.httpVersion === '1.1' && !hasBody && isAnswered;
 }
 
-const hostIsMissing = 'An HTTP/1.1 request needs a Host header.';
+const hostIsMissing = 'An HTTP/1.1 request needs a Host header, and one only.';
 
-/** RFC 9112 section 3.2. HTTP/1.0 has none; a handshake is refused where all handshakes are, and counted. */
-function hasHost({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.host !== undefined || httpVersion !== '1.1';
+/** RFC 9112 section 3.2. HTTP/1.0 may have none; a handshake is refused where all handshakes are, and counted. */
+function hasOneHost({ headersDistinct, httpVersion }: IncomingMessage): boolean {
+  const count = headersDistinct.host?.length ?? 0;
+  return count === 1 || (count === 0 && httpVersion !== '1.1');
 }
 
 /** What never gets to the app. The connection ends, for a body may follow that nobody reads. */
@@ -116,12 +129,18 @@ export async function closeServer(server: Server, limitMs: number): Promise<void
   clearTimeout(limit);
 }
 
+/** What is not for the app is answered on the socket itself. */
 type ClientFault = { status: string; code: string; message: string };
 
 const unusable: ClientFault = {
   status: '400 Bad Request',
   code: 'bad_request',
   message: 'This is not HTTP/1.1.',
+};
+const noProxy: ClientFault = {
+  status: '501 Not Implemented',
+  code: 'not_implemented',
+  message: 'CONNECT is for proxies, and this is none.',
 };
 const faults: Record<string, ClientFault> = {
   HPE_INVALID_METHOD: { ...unusable, message: 'This method is none of HTTP, or this is not HTTP/1.1.' },
@@ -142,9 +161,9 @@ const faults: Record<string, ClientFault> = {
   },
 };
 
-function answerClientError(
-  error: NodeJS.ErrnoException,
+function answerAndEnd(
   socket: Socket,
+  { status, code, message }: ClientFault,
   response: ServerResponse<IncomingMessage> | undefined,
   lingerMs: number,
 ): void {
@@ -154,11 +173,10 @@ function answerClientError(
   // would end up in the middle of it, or nowhere.
   const isAnswering =
     response && !response.writableFinished && (response.headersSent || response.req.complete);
-  if (isAnswering || !socket.writable || error.code === 'ECONNRESET') {
+  if (isAnswering || !socket.writable) {
     socket.destroy();
     return;
   }
-  const { status, code, message } = faults[error.code ?? ''] ?? unusable;
   const body = JSON.stringify(errorDocument(code, message));
   const head = [
     `HTTP/1.1 ${status}`,

@@ -188,6 +188,9 @@ describe('what is not HTTP is told so or cut off', () => {
     ['headers of 9 KB', get(`host: x\r\nx: ${'y'.repeat(9_000)}\r\n\r\n`), 431],
     ['a target of 9 KB', `GET /${'y'.repeat(9_000)} HTTP/1.1\r\n`, 431],
     ['no host', get('connection: close\r\n\r\n'), 400],
+    ['two hosts', get('host: x\r\nhost: x\r\n\r\n'), 400],
+    ['a tunnel through us', 'CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n', 501],
+    ['a tunnel to a path', 'CONNECT /ws HTTP/1.1\r\nhost: x\r\n\r\n', 501],
   ];
   for (const [what, bytes, status] of others) {
     test(`${what}: ${status}`, async () => {
@@ -200,20 +203,17 @@ describe('what is not HTTP is told so or cut off', () => {
     });
   }
 
-  test('no host, or an expectation that nobody knows: the answer has a body as all refusals have', async () => {
-    for (const [rest, status, code] of [
-      ['\r\n', 400, 'bad_request'],
-      ['host: x\r\nexpect: more\r\n\r\n', 417, 'unknown_expectation'],
+  test('what never gets to a route: the answer has a body as all refusals have', async () => {
+    for (const [bytes, status, code] of [
+      [get('\r\n'), 400, 'bad_request'],
+      [get('host: x\r\nexpect: more\r\n\r\n'), 417, 'unknown_expectation'],
+      ['CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n', 501, 'not_implemented'],
     ] as const) {
-      const answer = await answerTo(get(rest));
+      const answer = await answerTo(bytes);
       assert.equal(statusOf(answer), status);
       assert.match(answer, /^content-type: application\/json; charset=utf-8\r$/m);
       assert.equal(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).error.code, code);
     }
-  });
-
-  test('a tunnel through us is cut off without a word', async () => {
-    assert.equal(await answerTo('CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n'), '');
   });
 
   test('and the others are still served', () => service.checkUnharmed());
