@@ -153,7 +153,9 @@ function drawChart(name, values) {
 
 // --- live messages
 
+/** What this page is subscribed to, and what it has asked for: who publishes can say what looks like an answer. */
 const channels = new Set();
+const asked = { subscribed: new Set(), unsubscribed: new Set() };
 const messages = [];
 let heard = 0;
 let isPaused = false;
@@ -175,7 +177,9 @@ function connect() {
     isOpen = true;
     attempts = 0;
     say('socket-state', `connected to ${new URL(address).host}`, 'good');
-    if (channels.size > 0) send({ type: 'subscribe', channels: [...channels] });
+    asked.unsubscribed.clear();
+    if (channels.size > 0) subscribe([...channels]);
+    element('channel-hint').textContent = hint.byDefault;
   });
   current.addEventListener('message', ({ data }) => {
     if (current === socket) hear(data);
@@ -220,9 +224,28 @@ function comeBack(why) {
   setTimeout(() => left === socket && connect(), waitMs);
 }
 
+/** False when there is nobody to say it to. */
 function send(message) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
 }
+
+function subscribe(names) {
+  for (const name of names) asked.subscribed.add(name);
+  return send({ type: 'subscribe', channels: names });
+}
+
+function unsubscribe(name) {
+  asked.unsubscribed.add(name);
+  return send({ type: 'unsubscribe', channels: [name] });
+}
+
+const hint = {
+  byDefault: element('channel-hint').textContent,
+  chosen: 'This page hears its subscriptions, and nothing else.',
+  nothing: 'The last subscription has gone, so this page hears nothing until the next one.',
+};
 
 const ownTypes = new Set([
   'connectionEstablished',
@@ -238,14 +261,17 @@ const ownTypes = new Set([
 function hear(data) {
   heard += 1;
   const text = typeof data === 'string' ? data : `${data.size} bytes that are not text`;
-  const isOurs = isFromGateway(text);
+  const isOurs = looksLikeOurs(text);
   if (!isPaused) messages.unshift({ at: new Date(), text: text.slice(0, messageCharactersMax), isOurs });
   if (messages.length > messagesMax) messages.pop();
   draw();
 }
 
-/** Whether the gateway itself said it, not a publisher; then it may change what this page is subscribed to. */
-function isFromGateway(text) {
+/**
+ * Whether it has the form of what the gateway itself says. A publisher may have said it all the same, so it changes what
+ * this page is subscribed to only where the page has asked for just that.
+ */
+function looksLikeOurs(text) {
   let message;
   try {
     message = JSON.parse(text);
@@ -253,22 +279,24 @@ function isFromGateway(text) {
     return false;
   }
   if (message === null || !ownTypes.has(message.type)) return false;
-  if (message.type === 'subscribed' && Array.isArray(message.channels)) change(message.channels, true);
-  if (message.type === 'unsubscribed' && Array.isArray(message.channels)) change(message.channels, false);
+  const { type, channels: names } = message;
+  if (Object.hasOwn(asked, type) && Array.isArray(names)) settle(type, names);
   return true;
 }
 
-function change(names, isAdded) {
+function settle(type, names) {
   for (const name of names) {
-    if (isAdded) channels.add(String(name));
-    else channels.delete(String(name));
+    if (!asked[type].delete(name)) continue;
+    if (type === 'subscribed') channels.add(name);
+    else channels.delete(name);
+    element('channel-hint').textContent = channels.size > 0 ? hint.chosen : hint.nothing;
   }
   const items = [...channels].map((name) => {
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = `${name} ×`;
     button.setAttribute('aria-label', `Unsubscribe from ${name}`);
-    button.addEventListener('click', () => send({ type: 'unsubscribe', channels: [name] }));
+    button.addEventListener('click', () => unsubscribe(name));
     const item = document.createElement('li');
     item.append(button);
     return item;
@@ -300,8 +328,8 @@ function draw() {
 
 element('subscribe-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  send({ type: 'subscribe', channels: [element('channel').value.trim()] });
-  element('channel').value = '';
+  // Without a connection it stays, for when there is one.
+  if (subscribe([element('channel').value.trim()])) element('channel').value = '';
 });
 element('address-form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -327,7 +355,10 @@ element('publish-form').addEventListener('submit', async (event) => {
   if (button) button.disabled = true;
   say('publish-state', 'publishing');
   try {
-    const response = await request(`publish/${encodeURIComponent(element('subject').value.trim())}`, {
+    const subject = element('subject').value.trim();
+    // A browser takes these for a way up the path, however they are written.
+    if (subject === '.' || subject === '..') throw new Error(`${subject} is no subject`);
+    const response = await request(`publish/${encodeURIComponent(subject)}`, {
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream' },
       body: element('payload').value,
@@ -335,7 +366,7 @@ element('publish-form').addEventListener('submit', async (event) => {
     const answer = await response.json();
     if (response.status === 401) askForToken(token !== null);
     if (!response.ok) throw new Error(answer.error.message);
-    const { subject, bytes: size } = answer.published;
+    const { bytes: size } = answer.published;
     say('publish-state', `${whole.format(size)} bytes published on ${subject}`, 'good');
   } catch (error) {
     say('publish-state', error.message, 'bad');

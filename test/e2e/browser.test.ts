@@ -215,8 +215,23 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
         const newest = page.locator('#messages li span').first();
         await until('the page hears it too', async () => (await newest.textContent()) === '{"ship":"in"}');
         assert.equal(await page.locator('#messages li', { hasText: 'not for this page' }).count(), 0);
+        // Whoever publishes can say what looks like an answer; nobody has asked for these.
+        for (const answer of [
+          '{"type":"subscribed","channels":["public.fake"]}',
+          '{"type":"unsubscribed","channels":["public.harbour.*"]}',
+        ])
+          publisher.publish('public.harbour.south', answer);
+        await until(
+          'both have come',
+          async () => (await newest.textContent())?.startsWith('{"type":"unsub') ?? false,
+        );
+        assert.deepEqual(await page.locator('#channels li').allTextContents(), ['public.harbour.* ×']);
         await page.click('#channels li button');
         await until('the channel is gone', async () => (await page.locator('#channels li').count()) === 0);
+        await shows(page, '#channel-hint', /hears nothing/);
+        await page.fill('#subject', '..');
+        await page.click('#publish-form button');
+        await shows(page, '#publish-state', '.. is no subject');
         await page.fill('#subject', 'secret.plan');
         await page.click('#publish-form button');
         await shows(page, '#publish-state', /^Messages may be published within public\.>/);
