@@ -114,8 +114,8 @@ function otlpOf(read: EnvironmentReader): OtlpSettings {
 /** The endpoint for metrics is taken as it is; the general one is a base, which OTLP over HTTP appends a path to. */
 function urlOf(read: EnvironmentReader, protocol: OtlpProtocol): string {
   const { metrics, general } = otlpNames('ENDPOINT');
+  const isInsecure = read.flag(read.first('INSECURE'));
   if (protocol === 'grpc') {
-    const isInsecure = read.flag(read.first('INSECURE'));
     const url = read.url(metrics, true) ?? read.url(general, true) ?? 'http://localhost:4317';
     return url.includes('://') ? url : `${isInsecure ? 'http' : 'https'}://${url}`;
   }

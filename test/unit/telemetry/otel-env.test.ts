@@ -72,6 +72,11 @@ test('a general endpoint is a base, one for metrics is taken as it is', () => {
   assert.equal(general('c:4317', { ...grpc, OTEL_EXPORTER_OTLP_INSECURE: 'true' }), 'http://c:4317');
 });
 
+test('a wrong value is told although the protocol in use has no need of it', () => {
+  const { faults } = parseOtelEnv({ OTEL_EXPORTER_OTLP_INSECURE: 'maybe' });
+  assert.match(faults.join(), /OTEL_EXPORTER_OTLP_INSECURE/);
+});
+
 test('a variable for metrics goes before the general one, and headers are put together', () => {
   const otlp = otlpOf({
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
