@@ -326,7 +326,7 @@ const table = {
     env: 'TIDEGAUGE_FLUSH_PACING',
     ...number(0, 10, {
       default: '0.5',
-      doc: 'Share of the time that the last flush took which the next one waits, so that the event loop keeps time for everything else.',
+      doc: 'Share of the time that a flush took which the next one waits, so that the event loop keeps time for everything else.',
     }),
   },
   pendingMax: {

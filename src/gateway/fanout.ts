@@ -16,6 +16,19 @@ export function createFanout(subject: string, payload: Uint8Array, arrivedMs: nu
   return { bytes, payloadLength, subject, arrivedMs, audiences: 0, isBeingWritten: false };
 }
 
+/**
+ * Takes `count` messages out of a list, from `from` on. Their places are emptied before. With `splice` alone every
+ * message on the hub's lists outlived the scavenges, and lived until the next mark-compact: V8 shortens a list at its
+ * front by moving its beginning, and what stood before that seems still to be followed. `npm run bench` holds it, by
+ * the memory at the end of a minute over that at its beginning.
+ */
+export function takeOut(messages: Fanout[], from: number, count: number): Fanout[] {
+  const taken = messages.slice(from, from + count);
+  (messages as (Fanout | undefined)[]).fill(undefined, from, from + count);
+  messages.splice(from, count);
+  return taken;
+}
+
 /** Bytes of the frames from `from` up to `to`. */
 export function framesLength(messages: readonly Fanout[], from: number, to: number): number {
   let bytes = 0;

@@ -7,8 +7,8 @@
  * as the load grows.
  *
  * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
- * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, so the
- * CPU that is left says something. The pause comes when all have had their turn (or after half a second of writing),
+ * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, or of
+ * what is usual if that is less, so the CPU that is left says something. The pause comes when all have had their turn (or after half a second of writing),
  * for in the midst of a flush it would make the last ones wait for nothing. What comes in faster than it can be
  * written waits, up to a bound; beyond that the oldest messages are dropped, and each client that misses some is told
  * how many. Nothing is allocated per delivery.
@@ -16,7 +16,7 @@
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
 import type { Connection } from './connection.ts';
-import { createFanout, type Fanout } from './fanout.ts';
+import { createFanout, type Fanout, takeOut } from './fanout.ts';
 import { FramePool } from './frame-pool.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
@@ -24,6 +24,8 @@ import type { GatewayRecorder } from './recorder.ts';
 const UNPACED_MS = 0.5;
 /** A flush that has written for so long pauses before it goes on, and no pause is a share of more than this. */
 const PACED_AFTER_MS = 500;
+/** How much of what is usual is the last flush. */
+const USUAL_SHARE = 0.1;
 /**
  * A slice may become longer by this share of it if an audience is through then: else the last few of its members would
  * wait for what the loop does in between.
@@ -38,7 +40,7 @@ const FORGET_AT_ONCE = 1_024;
 export type HubSettings = {
   /** A flush writes for so long, and half as long again to finish an audience, then lets the event loop turn. */
   flushSliceMs: number;
-  /** Share of the last flush's time that the next one waits. */
+  /** Share of a flush's time that the next one waits. */
   flushPacing: number;
   /** Bytes of messages that may wait for the flush. */
   pendingMax: number;
@@ -73,6 +75,8 @@ export class Hub {
   #toFlush = 0;
   /** Milliseconds that its slices have written so far, since the last pause. */
   #flushTookMs = 0;
+  /** What flushes take usually: a mean that follows slowly. */
+  #usualMs = 0;
   /** Messages by arrival, from `#oldest` on; all of those before it, and some behind, have been written to all. */
   #waiting: Fanout[] = [];
   #oldest = 0;
@@ -188,9 +192,7 @@ export class Hub {
     this.#flushTookMs += nowMs() - startedMs;
     let pauseMs = 0;
     if (this.#toFlush === 0 || this.#flushTookMs >= PACED_AFTER_MS) {
-      // More is time in which the process was not let run: nothing that the next flush should wait for.
-      const tookMs = Math.min(this.#flushTookMs, PACED_AFTER_MS);
-      if (tookMs >= UNPACED_MS) pauseMs = tookMs * this.#settings.flushPacing;
+      pauseMs = this.#pauseAfter(Math.min(this.#flushTookMs, PACED_AFTER_MS));
       this.#flushTookMs = 0;
     }
     // What comes in during the pause is written after it, also when nothing is left now.
@@ -198,6 +200,15 @@ export class Hub {
     if (pauseMs > 0) later(this.#afterPause, pauseMs);
     else if (this.#isScheduled) soon(this.#writeSlice);
   };
+
+  /**
+   * A share of what the flush took, but of no more than is usual: after a stall, of ours or of the machine, what has
+   * come in meanwhile makes the next flush longer, and a longer pause would let still more come in.
+   */
+  #pauseAfter(tookMs: number): number {
+    this.#usualMs = this.#usualMs === 0 ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * USUAL_SHARE;
+    return tookMs < UNPACED_MS ? 0 : Math.min(tookMs, this.#usualMs) * this.#settings.flushPacing;
+  }
 
   readonly #afterPause = (): void => {
     if (this.#queue.length > 0) this.#writeSlice();
@@ -254,7 +265,7 @@ export class Hub {
       this.#oldest += 1;
     // Not at each message, for what is behind has to be moved.
     if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#waiting.length) return;
-    this.#waiting.splice(0, this.#oldest);
+    takeOut(this.#waiting, 0, this.#oldest);
     this.#oldest = 0;
   }
 
