@@ -82,10 +82,11 @@ export class NatsLink extends ProtocolHandler {
 const noPublisher = { publish: (): void => {} };
 
 /**
- * After so much reading rests until the event loop has turned. Left to itself, Node reads a socket up to 32 times in a row, two megabytes in all; eight
- * thousand small messages at once would leave the clients, whose turn it is then, waiting for a hundred milliseconds.
+ * After so much reading rests until the event loop has turned, which leaves writing about half of it when there is more
+ * to do than it can. Left to itself, Node reads a socket up to 32 times in a row, two megabytes in all: with eight
+ * thousand small messages three quarters of the time went into taking in what could only be dropped.
  */
-const PORTION_BYTES = 256 * 1024;
+const PORTION_BYTES = 64 * 1024;
 
 /** The library's TCP and TLS, with the socket in reach from the dial on, read in portions. */
 export class NatsTransport extends NodeTransport {

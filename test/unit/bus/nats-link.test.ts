@@ -79,7 +79,7 @@ describe('the client library', () => {
 
 /** Much more than a portion, in one write. */
 const flood = Buffer.from(`MSG a 1 1000\r\n${'x'.repeat(1_000)}\r\n`.repeat(16_000));
-const portionBytes = 256 * 1024;
+const portionBytes = 64 * 1024;
 
 /** Connected to a broker that answers the first word with the flood. */
 async function connectToFlood(t: TestContext): Promise<NatsTransport> {
