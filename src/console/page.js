@@ -177,8 +177,8 @@ function connect() {
     isOpen = true;
     attempts = 0;
     say('socket-state', `connected to ${new URL(address).host}`, 'good');
-    asked.unsubscribed.clear();
-    if (channels.size > 0) subscribe([...channels]);
+    for (const names of Object.values(asked)) names.clear();
+    if (channels.size > 0) ask('subscribe', [...channels]);
     element('channel-hint').textContent = hint.byDefault;
   });
   current.addEventListener('message', ({ data }) => {
@@ -231,14 +231,11 @@ function send(message) {
   return true;
 }
 
-function subscribe(names) {
-  for (const name of names) asked.subscribed.add(name);
-  return send({ type: 'subscribe', channels: names });
-}
-
-function unsubscribe(name) {
-  asked.unsubscribed.add(name);
-  return send({ type: 'unsubscribe', channels: [name] });
+/** To subscribe or unsubscribe; the answer is called `subscribed` or `unsubscribed`. */
+function ask(type, names) {
+  if (!send({ type, channels: names })) return false;
+  for (const name of names) asked[`${type}d`].add(name);
+  return true;
 }
 
 const hint = {
@@ -296,7 +293,7 @@ function settle(type, names) {
     button.type = 'button';
     button.textContent = `${name} ×`;
     button.setAttribute('aria-label', `Unsubscribe from ${name}`);
-    button.addEventListener('click', () => unsubscribe(name));
+    button.addEventListener('click', () => ask('unsubscribe', [name]));
     const item = document.createElement('li');
     item.append(button);
     return item;
@@ -329,7 +326,7 @@ function draw() {
 element('subscribe-form').addEventListener('submit', (event) => {
   event.preventDefault();
   // Without a connection it stays, for when there is one.
-  if (subscribe([element('channel').value.trim()])) element('channel').value = '';
+  if (ask('subscribe', [element('channel').value.trim()])) element('channel').value = '';
 });
 element('address-form').addEventListener('submit', (event) => {
   event.preventDefault();
