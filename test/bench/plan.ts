@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ContenderName, contenderNames, contenders } from './contenders.ts';
-import { type Workload, workloads } from './workloads.ts';
+import { usualWarmUpSeconds, type Workload, workloads } from './workloads.ts';
 
 export const inProcessNames = ['matching', 'tracking'] as const;
 export type InProcessName = (typeof inProcessNames)[number];
@@ -40,7 +40,7 @@ export const usage = `Usage: npm run bench [-- OPTIONS]
   --peers A,B          only these contenders: ${contenderNames.join(', ')}
   --rounds N           default 3
   --seconds S          the window of each run, instead of the workload's own
-  --warm-up S          before each window at least; default 2
+  --warm-up S          before each window, instead of the workload's own
   --overload-rate N    messages a second of the workload overload; default ${workloads.overload!.rate}
   --memory-limit MIB   a contender that grows beyond is cut short; default 4096
   --minutes-max N      no new run begins after this; default 300
@@ -49,7 +49,7 @@ export const usage = `Usage: npm run bench [-- OPTIONS]
   --list               the steps, and nothing else`;
 
 const quick = { rounds: 1, seconds: 5, warmUpSeconds: 1, idle: [4_000] };
-const full = { rounds: 3, seconds: undefined, warmUpSeconds: 2, idle: [1_000, 4_000, 16_000] };
+const full = { rounds: 3, seconds: undefined, warmUpSeconds: undefined, idle: [1_000, 4_000, 16_000] };
 
 export type Arguments = { plan: Plan; isList: boolean; isHelp: boolean };
 
@@ -85,7 +85,8 @@ export function parsePlan(args: string[]): Arguments {
   }
   const { steps, skipped } = createSteps(chosen, {
     rounds,
-    warmUpSeconds: positive('warm-up', values['warm-up'] ?? String(preset.warmUpSeconds)),
+    warmUpSeconds:
+      values['warm-up'] === undefined ? preset.warmUpSeconds : positive('warm-up', values['warm-up']),
     seconds,
     only,
     peers,
@@ -111,7 +112,7 @@ export function parsePlan(args: string[]): Arguments {
 
 type Choice = {
   rounds: number;
-  warmUpSeconds: number;
+  warmUpSeconds: number | undefined;
   seconds: number | undefined;
   only: string[] | undefined;
   peers: ContenderName[] | undefined;
@@ -148,9 +149,9 @@ function createSteps(chosen: Record<string, Workload>, choice: Choice): { steps:
   for (let round = 0; round < choice.rounds; round += 1) {
     for (const name of inProcessNames.filter(isWanted)) steps.push({ kind: 'in-process', name, round });
     for (const [name, present] of runnable) {
-      const { seconds: own, secondsMin = 0, warmUpSecondsMin = 0 } = chosen[name]!;
+      const { seconds: own, secondsMin = 0, warmUpSeconds: ownWarmUp = usualWarmUpSeconds } = chosen[name]!;
       const seconds = Math.max(choice.seconds ?? own, secondsMin);
-      const warmUpSeconds = Math.max(choice.warmUpSeconds, warmUpSecondsMin);
+      const warmUpSeconds = choice.warmUpSeconds ?? ownWarmUp;
       // Another one goes first in each round.
       for (let turn = 0; turn < present.length; turn += 1) {
         const contender = present[(turn + round) % present.length]!;
