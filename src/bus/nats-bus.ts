@@ -5,8 +5,9 @@
  * a link that a listener's exception or an odd header cannot silence. How it is set up is in `nats-options.ts`, how the
  * link fares in `nats-condition.ts`, what is needed of the library's inside in `nats-link.ts`.
  *
- * Messages that come faster than they are taken wait in the kernel and at the broker, which throws out whoever is too far
- * behind: that is an outage like any other. Nothing is kept for one: what is published while away is refused, what others publish meanwhile is lost.
+ * Messages that come faster than they are taken wait in the kernel and at the broker, which throws out whoever is too
+ * far behind: that is an outage like any other. Nothing is kept for one: what is published while away is refused, what
+ * others publish meanwhile is lost.
  *
  * Bytes are payload bytes in `counts`. The library's own statistics and nats-server's `/connz` count the block of
  * headers as well (neither counts subjects or line ends): see `linkCounts`.

@@ -8,10 +8,10 @@
  *
  * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
  * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, or of
- * what is usual if that is less, so the CPU that is left says something. The pause comes when all have had their turn (or after half a second of writing),
- * for in the midst of a flush it would make the last ones wait for nothing. What comes in faster than it can be
- * written waits, up to a bound; beyond that the oldest messages are dropped, and each client that misses some is told
- * how many. Nothing is allocated per delivery.
+ * what is usual if that is less, so the CPU that is left says something. The pause comes when all have had their turn
+ * (or after half a second of writing), for in the midst of a flush it would make the last ones wait for nothing. What
+ * comes in faster than it can be written waits, up to a bound; beyond that the oldest messages are dropped, and each
+ * client that misses some is told how many. Nothing is allocated per delivery.
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
@@ -22,9 +22,12 @@ import type { GatewayRecorder } from './recorder.ts';
 
 /** After a flush shorter than this the next one does not wait: there is nothing to share. */
 const UNPACED_MS = 0.5;
-/** A flush that has written for so long pauses before it goes on, and no pause is a share of more than this. */
+/**
+ * A flush that has written for so long pauses before it goes on, and no pause is a share of more than this. A flush over
+ * 10,000 connections takes 200 to 400 ms of a slow core; what takes longer is a stall.
+ */
 const PACED_AFTER_MS = 500;
-/** How much of what is usual is the last flush. */
+/** The weight of a flush in what is usual: a change of the load is usual after some twenty flushes, a second or less. */
 const USUAL_SHARE = 0.1;
 /**
  * A slice may become longer by this share of it if an audience is through then: else the last few of its members would

@@ -60,7 +60,7 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
         limits.lingerMs,
       );
   });
-  // Node would end it without a word, and from here on leaves the socket to us.
+  // Node would end it without a word, and from here on leaves the socket and its errors to us: it ends in any case.
   server.on('connect', (_request, socket) => {
     socket.on('error', () => undefined);
     answerAndEnd(socket as Socket, noProxy, responses.get(socket), limits.lingerMs);
