@@ -90,7 +90,7 @@ function createObservable(meter: Meter, instrument: Instrument): Observable {
   return meter.createObservableGauge(name, options);
 }
 
-/** Only what the SDK adds up needs a grid; a gauge is handed on as it is. */
+/** Only what somebody adds up needs a grid; a gauge is handed on as it is. */
 function gridOf({ kind, unit, gridSeconds }: Instrument): number | undefined {
   return unit === 's' && kind !== 'gauge' ? (gridSeconds ?? defaultGridSeconds) : undefined;
 }

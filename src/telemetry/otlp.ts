@@ -23,8 +23,10 @@ import {
   PeriodicExportingMetricReader,
   type PushMetricExporter,
   type ResourceMetrics,
+  type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { createDeadlineAgent } from './deadline-agent.ts';
+import type { ObservedMetrics } from './observed-metrics.ts';
 import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
 
 export type TelemetryLog = {
@@ -121,11 +123,13 @@ export class PushReader extends PeriodicExportingMetricReader {
   constructor(
     exporter: PushMetricExporter,
     settings: Pick<OtelSettings, 'exportIntervalMs' | 'exportTimeoutMs'>,
+    observed: ObservedMetrics,
   ) {
     super({
       exporter,
       exportIntervalMillis: settings.exportIntervalMs,
       exportTimeoutMillis: settings.exportTimeoutMs,
+      metricProducers: [observed.producer(exporter.selectAggregationTemporality?.bind(exporter))],
     });
   }
 
@@ -133,8 +137,10 @@ export class PushReader extends PeriodicExportingMetricReader {
    * Without a time limit: our callbacks are synchronous, and the limit would let a collection that began earlier
    * hand in its figures later than another reader's, which counters take for a restart.
    */
-  override collect(): Promise<CollectionResult> {
-    return super.collect();
+  override async collect(): Promise<CollectionResult> {
+    const { resourceMetrics, errors } = await super.collect();
+    const { resource, scopeMetrics } = resourceMetrics;
+    return { resourceMetrics: { resource, scopeMetrics: eachOnce(scopeMetrics) }, errors };
   }
 
   /** May be asked for more than once: by the provider too. */
@@ -142,6 +148,17 @@ export class PushReader extends PeriodicExportingMetricReader {
     this.#ending ??= super.shutdown();
     return this.#ending;
   }
+}
+
+/** What is observed and what is recorded come from two producers; a backend gets a scope in one piece. */
+export function eachOnce(scopeMetrics: readonly ScopeMetrics[]): ScopeMetrics[] {
+  const byScope = new Map<string, ScopeMetrics>();
+  for (const { scope, metrics } of scopeMetrics) {
+    const key = JSON.stringify([scope.name, scope.version ?? '', scope.schemaUrl ?? '']);
+    const known = byScope.get(key);
+    byScope.set(key, { scope, metrics: [...(known?.metrics ?? []), ...metrics] });
+  }
+  return [...byScope.values()];
 }
 
 /** The same exporter, with a log line when exports begin to fail and when they succeed again. */

@@ -12,6 +12,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { type ExpositionFormat, expositionFormat } from './accept.ts';
 import { renderExposition } from './exposition.ts';
+import type { ObservedMetrics } from './observed-metrics.ts';
 import { shared } from './shared.ts';
 
 export type ScrapeAnswer = { contentType: string; body: string };
@@ -28,8 +29,8 @@ export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
-export function createPrometheusReader(): PrometheusReader {
-  const reader = new PrometheusExporter({ preventServerStart: true });
+export function createPrometheusReader(observed: ObservedMetrics): PrometheusReader {
+  const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [observed.producer()] });
   const collect = shared(async () => new Exposition((await reader.collect()).resourceMetrics));
   return {
     reader,

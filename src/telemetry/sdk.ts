@@ -16,6 +16,7 @@ import { ConsoleMetricExporter, type IMetricReader, MeterProvider } from '@opent
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import packageJson from '../../package.json' with { type: 'json' };
 import { schemaUrl } from './conventions.ts';
+import { ObservedMetrics } from './observed-metrics.ts';
 import { type OtelEnvironment, type OtelSettings, parseOtelEnv } from './otel-env.ts';
 import {
   createOtlpExporter,
@@ -44,6 +45,8 @@ export type Telemetry = {
   snapshot: SnapshotReader;
   /** The answer to a scrape, in the format that the Accept header asks for. */
   scrape(accept: string | undefined): Promise<ScrapeAnswer>;
+  /** Exports at once, to whomever figures are pushed. */
+  push(): Promise<void>;
   /**
    * Exports once more, then closes the readers. Resolves when that is done or the time is up, and never rejects.
    * May be called again, for instance to wait less.
@@ -65,30 +68,35 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   for (const warning of settings.warnings) log.warn({}, warning);
   const resource = createResource(settings, instanceId);
   const identity = { instanceId: String(resource.attributes['service.instance.id']) };
-  const snapshot = createSnapshotReader();
+  const observed = new ObservedMetrics();
+  const snapshot = createSnapshotReader(observed);
   if (settings.isDisabled) {
     const provider = new MeterProvider({ resource, readers: [snapshot.reader] });
     const reason = 'OTEL_SDK_DISABLED is true: no metrics are served here.';
     return {
       ...identity,
-      meterProvider: provider,
+      meterProvider: observed.meterProvider(provider),
       snapshot,
       scrape: async (accept) => emptyScrape(accept, reason),
+      push: async () => {},
       shutdown: within(() => provider.shutdown(), log),
     };
   }
-  const prometheus = createPrometheusReader();
+  const prometheus = createPrometheusReader(observed);
   const otlp = settings.otlp === undefined ? undefined : createOtlpExporter(settings.otlp, userAgent);
-  const pushReaders = createPushReaders(settings, otlp, log);
+  const pushReaders = createPushReaders(settings, observed, otlp, log);
   const readers = [snapshot.reader, prometheus.reader, ...pushReaders];
   const start = registerGlobally ? startGlobally : startPrivately;
   const { provider, shutdown } = start(resource, readers, settings);
   otlp?.setSelfObsMeterProvider(provider);
   return {
     ...identity,
-    meterProvider: provider,
+    meterProvider: observed.meterProvider(provider),
     snapshot,
     scrape: prometheus.scrape,
+    push: async () => {
+      await Promise.all(pushReaders.map((reader) => reader.forceFlush()));
+    },
     shutdown: within(async () => {
       // The push first: until the last export is out, reports and scrapes go on.
       await Promise.allSettled(pushReaders.map((reader) => reader.shutdown()));
@@ -116,6 +124,7 @@ function createResource(settings: OtelSettings, instanceId: string | undefined):
 
 function createPushReaders(
   settings: OtelSettings,
+  observed: ObservedMetrics,
   otlp: OtlpExporter | undefined,
   log: TelemetryLog,
 ): PushReader[] {
@@ -126,7 +135,7 @@ function createPushReaders(
     exporters.push(withOutageLog(otlp, log));
   }
   if (settings.isConsole) exporters.push(new ConsoleMetricExporter());
-  return exporters.map((exporter) => new PushReader(exporter, settings));
+  return exporters.map((exporter) => new PushReader(exporter, settings, observed));
 }
 
 type Started = { provider: ApiMeterProvider; shutdown(): Promise<void> };

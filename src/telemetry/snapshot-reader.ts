@@ -9,9 +9,10 @@
  * who has asked by then gets the same collection, read after they asked. A storm of requests costs one
  * collection per turn.
  */
-import { AggregationTemporality, MetricReader } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, type MetricProducer, MetricReader } from '@opentelemetry/sdk-metrics';
 import type { Readings } from '../reports/readings.ts';
 import { CollectedReadings } from './collected-readings.ts';
+import type { ObservedMetrics } from './observed-metrics.ts';
 import { shared } from './shared.ts';
 
 export type SnapshotReader = {
@@ -33,8 +34,9 @@ export class SnapshotClosedError extends Error {
 class InMemoryReader extends MetricReader {
   isClosed = false;
 
-  constructor() {
+  constructor(observed: MetricProducer) {
     super({
+      metricProducers: [observed],
       aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE,
       otelComponentType: 'tidegauge_snapshot_reader',
     });
@@ -49,8 +51,8 @@ class InMemoryReader extends MetricReader {
   }
 }
 
-export function createSnapshotReader(): SnapshotReader {
-  const reader = new InMemoryReader();
+export function createSnapshotReader(observed: ObservedMetrics): SnapshotReader {
+  const reader = new InMemoryReader(observed.producer());
   const collect = async (): Promise<Readings> => {
     if (reader.isClosed) throw new SnapshotClosedError();
     const timestampMs = Date.now();

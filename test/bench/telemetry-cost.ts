@@ -19,7 +19,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { pino } from 'pino';
 import { parseSettings } from '../../src/config.ts';
 import { Service } from '../../src/service.ts';
@@ -65,7 +64,7 @@ async function measureInside(connections: number): Promise<void> {
   // Asked of V8 by two in one process, each would count what the other's questions add; so telemetry itself is asked.
   const allocated = async () => (await json()).value('tidegauge.v8.memory.allocated') ?? Number.NaN;
   const scrape = (): Promise<unknown> => telemetry.scrape(undefined);
-  const otlp = (): Promise<unknown> => (telemetry.meterProvider as MeterProvider).forceFlush();
+  const otlp = (): Promise<unknown> => telemetry.push();
   const collections: Collections = {
     JSON: await cost(json, allocated),
     scrape: await cost(scrape, allocated),

@@ -15,6 +15,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import fc from 'fast-check';
 import { createMeters } from '../../src/telemetry/meter.ts';
+import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
 import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
 import { handMadeFigures, sourcesOf } from '../support/figures.ts';
 
@@ -27,8 +28,11 @@ class TestReader extends MetricReader {
   readonly isDelta: boolean;
   readonly #sums = new Map<string, number>();
 
-  constructor(temporality: AggregationTemporality) {
-    super({ aggregationTemporalitySelector: () => temporality });
+  constructor(temporality: AggregationTemporality, observed: ObservedMetrics) {
+    super({
+      aggregationTemporalitySelector: () => temporality,
+      metricProducers: [observed.producer(() => temporality)],
+    });
     this.isDelta = temporality === AggregationTemporality.DELTA;
   }
   protected override async onForceFlush(): Promise<void> {}
@@ -90,8 +94,12 @@ function work(ms: number): void {
 test('three readers at random times see one machine, and the same windows', async () => {
   const platform = createPlatform({ sampleIntervalMs: 250 });
   const { CUMULATIVE, DELTA } = AggregationTemporality;
-  const readers = [CUMULATIVE, DELTA, CUMULATIVE].map((temporality) => new TestReader(temporality));
-  createMeters(new MeterProvider({ readers }), { ...sourcesOf(handMadeFigures()), platform });
+  const observed = new ObservedMetrics();
+  const readers = [CUMULATIVE, DELTA, CUMULATIVE].map((temporality) => new TestReader(temporality, observed));
+  createMeters(observed.meterProvider(new MeterProvider({ readers })), {
+    ...sourcesOf(handMadeFigures()),
+    platform,
+  });
   platform.start();
   const endMs = performance.now() + BUDGET_MS;
   let windowsCompared = 0;

@@ -1,11 +1,16 @@
 /** A reader to whom sums are told as differences, as a push with delta temporality is, and who adds them up again. */
 import { AggregationTemporality, DataPointType, MetricReader } from '@opentelemetry/sdk-metrics';
+import type { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
 
 export class DeltaSums extends MetricReader {
   readonly #sums = new Map<string, number>();
 
-  constructor() {
-    super({ aggregationTemporalitySelector: () => AggregationTemporality.DELTA });
+  constructor(observed: ObservedMetrics) {
+    const aggregationTemporalitySelector = () => AggregationTemporality.DELTA;
+    super({
+      aggregationTemporalitySelector,
+      metricProducers: [observed.producer(aggregationTemporalitySelector)],
+    });
   }
 
   protected override async onForceFlush(): Promise<void> {}

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { system } from '../../src/reports/system.ts';
 import { createMeters } from '../../src/telemetry/meter.ts';
+import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
 import { createPrometheusReader } from '../../src/telemetry/prometheus.ts';
 import { createSnapshotReader } from '../../src/telemetry/snapshot-reader.ts';
 import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
@@ -19,9 +20,10 @@ import { parseText } from './openmetrics.ts';
 
 let platform: Platform | undefined;
 /** One of each kind, on one provider: JSON, /metrics, and a push of differences. */
-const snapshot = createSnapshotReader();
-const prometheus = createPrometheusReader();
-const delta = new DeltaSums();
+const observed = new ObservedMetrics();
+const snapshot = createSnapshotReader(observed);
+const prometheus = createPrometheusReader(observed);
+const delta = new DeltaSums(observed);
 let tick: () => void = () => {};
 let held: unknown[] = [];
 let threadEnded: Promise<unknown> = Promise.resolve();
@@ -39,7 +41,7 @@ const orders = {
     });
     platform.start();
     const provider = new MeterProvider({ readers: [snapshot.reader, prometheus.reader, delta] });
-    createMeters(provider, { ...sourcesOf(handMadeFigures()), platform });
+    createMeters(observed.meterProvider(provider), { ...sourcesOf(handMadeFigures()), platform });
   },
   /** The same figures as each reader tells them, one after the other. */
   async readers(): Promise<Record<'json' | 'scrape' | 'delta', Told>> {

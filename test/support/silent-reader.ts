@@ -4,12 +4,16 @@
  */
 import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { createMeters } from '../../src/telemetry/meter.ts';
+import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
 import { createSnapshotReader } from '../../src/telemetry/snapshot-reader.ts';
 import { handMadeFigures, sourcesOf } from './figures.ts';
 
 class PlainReader extends MetricReader {
   constructor() {
-    super({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE });
+    super({
+      metricProducers: [observed.producer()],
+      aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE,
+    });
   }
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
@@ -17,10 +21,11 @@ class PlainReader extends MetricReader {
 
 const collections = 10_000;
 const figures = handMadeFigures();
-const snapshot = createSnapshotReader();
+const observed = new ObservedMetrics();
+const snapshot = createSnapshotReader(observed);
 const plain = new PlainReader();
 const provider = new MeterProvider({ readers: [snapshot.reader, plain, new PlainReader()] });
-const meters = createMeters(provider, sourcesOf(figures));
+const meters = createMeters(observed.meterProvider(provider), sourcesOf(figures));
 
 async function collectTimes(times: number): Promise<void> {
   for (let index = 0; index < times; index += 1) {

@@ -1,7 +1,8 @@
 /**
  * Readers do not disturb each other. Beside a provider with three readers there is one for each of them that has
- * no other reader. All figures change and readers collect in random order, also at once; whenever a reader of the
- * three collects, its lone twin collects too, and both must have seen the same, to the last digit.
+ * no other reader, and the SDK's own provider with all that is observed aggregated by the SDK. All figures change and
+ * readers collect in random order, also at once; whenever a reader of the three collects, its two twins collect too,
+ * and all must have seen the same, to the last digit.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -21,11 +22,15 @@ import { closeReasons } from '../../../src/gateway/close-codes.ts';
 import { instruments } from '../../../src/telemetry/catalogue.ts';
 import { gcTypes } from '../../../src/telemetry/figures.ts';
 import { createMeters, type Meters } from '../../../src/telemetry/meter.ts';
-import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
+import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 class TestReader extends MetricReader {
-  constructor(temporality: AggregationTemporality) {
-    super({ aggregationTemporalitySelector: () => temporality });
+  constructor(temporality: AggregationTemporality, observed?: ObservedMetrics) {
+    super({
+      aggregationTemporalitySelector: () => temporality,
+      metricProducers: observed === undefined ? [] : [observed.producer(() => temporality)],
+    });
   }
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
@@ -107,6 +112,14 @@ function recordAll({ gateway, ...meters }: Meters, random: () => number): void {
   meters.recordBusRoundTrip(random() / 13);
 }
 
+/** Readers and meters as the service has them: of one provider. */
+function observedBy(chosen: readonly AggregationTemporality[], figures: HandMadeFigures) {
+  const observed = new ObservedMetrics();
+  const readers = chosen.map((temporality) => new TestReader(temporality, observed));
+  const meters = createMeters(observed.meterProvider(new MeterProvider({ readers })), sourcesOf(figures));
+  return { readers, meters };
+}
+
 const seenNames = new Set<string>();
 
 async function checkIsolation(
@@ -114,11 +127,14 @@ async function checkIsolation(
   sequence: readonly Step[],
 ): Promise<void> {
   const figures = handMadeFigures();
-  const together = chosen.map((temporality) => new TestReader(temporality));
-  const alone = chosen.map((temporality) => new TestReader(temporality));
-  const allMeters = [together, ...alone.map((reader) => [reader])].map((readers) =>
-    createMeters(new MeterProvider({ readers }), sourcesOf(figures)),
-  );
+  const together = observedBy(chosen, figures);
+  const alone = chosen.map((temporality) => observedBy([temporality], figures));
+  const bySdk = chosen.map((temporality) => new TestReader(temporality));
+  const allMeters = [
+    together.meters,
+    ...alone.map(({ meters }) => meters),
+    ...bySdk.map((reader) => createMeters(new MeterProvider({ readers: [reader] }), sourcesOf(figures))),
+  ];
   for (const step of sequence) {
     if ('changes' in step) {
       changeAll(figures, createRandom(step.changes));
@@ -127,12 +143,13 @@ async function checkIsolation(
       continue;
     }
     // All that are chosen collect at once: in the same tick, before any of them has an answer.
-    const seen = step.collect.map(
-      (index) => [pointsSeenBy(together[index]!), pointsSeenBy(alone[index]!)] as const,
+    const seen = step.collect.map((index) =>
+      [together.readers[index]!, alone[index]!.readers[0]!, bySdk[index]!].map(pointsSeenBy),
     );
-    for (const [withOthers, byItself] of seen) {
-      const points = await withOthers;
+    for (const [withOthers, byItself, ofSdk] of seen) {
+      const points = await withOthers!;
       assert.deepEqual(points, await byItself);
+      assert.deepEqual(points, await ofSdk);
       for (const key of points.keys()) seenNames.add(key.slice(0, key.indexOf(' ')));
     }
   }
@@ -146,8 +163,7 @@ test('each of three readers sees of every instrument what it would see as the on
 
 test('a collection that another overtakes within its tick shows the figures of one instant all the same', async () => {
   const figures = handMadeFigures();
-  const readers = [0, 1].map(() => new TestReader(AggregationTemporality.CUMULATIVE));
-  createMeters(new MeterProvider({ readers }), sourcesOf(figures));
+  const { readers } = observedBy([CUMULATIVE, CUMULATIVE], figures);
   const collections = [];
   for (let round = 1; round <= 4; round += 1) {
     figures.gateway.active = round;

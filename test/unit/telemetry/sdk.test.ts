@@ -257,12 +257,14 @@ test('the resource names service, version and instance, and the environment may 
   await shutdown(1_000);
 });
 
-test('scopes of ours and the resource say which conventions they follow', async () => {
+test('scopes of ours, each in one piece, and the resource say which conventions they follow', async () => {
   const collector = await startCollector();
-  const { shutdown } = start({
+  const { meters, shutdown } = start({
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
   });
+  // So that its scope has what is observed and what is recorded.
+  meters.gateway.fanoutBatch(1);
   await shutdown(5_000);
   const [{ schemaUrl: ofResource, scopeMetrics }] = JSON.parse(
     collector.exports[0]!.body.toString(),
@@ -274,6 +276,7 @@ test('scopes of ours and the resource say which conventions they follow', async 
       one.schemaUrl,
     ]),
   );
+  assert.equal(Object.keys(ofScopes).length, scopeMetrics.length, 'no scope comes twice');
   const ours = Object.keys(ofScopes).filter((name) => name.startsWith('tidegauge/'));
   assert.ok(ours.length >= 6, ours.join());
   for (const name of ours) assert.equal(ofScopes[name], schemaUrl, name);
@@ -282,13 +285,15 @@ test('scopes of ours and the resource say which conventions they follow', async 
 
 test('for the process it is registered globally, alone, and can be started again after its end', async () => {
   for (let round = 0; round < 2; round += 1) {
-    const { meterProvider, snapshot, shutdown } = start({}, true);
-    assert.equal(metrics.getMeterProvider(), meterProvider);
+    const { snapshot, shutdown } = start({}, true);
+    const global = metrics.getMeterProvider();
+    metrics.getMeter('a library').createCounter('library.calls').add(3);
+    assert.equal((await snapshot.collect()).value('library.calls'), 3);
     assert.equal((await snapshot.collect()).value('tidegauge.connection.limit'), 1_000);
     assert.throws(() => start({}, true), /registered in this process already/);
     assert.equal((await snapshot.collect()).value('tidegauge.connection.limit'), 1_000);
     await shutdown(1_000);
-    assert.notEqual(metrics.getMeterProvider(), meterProvider);
+    assert.notEqual(metrics.getMeterProvider(), global);
   }
 });
 

@@ -4,16 +4,18 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { createMeters } from '../../../src/telemetry/meter.ts';
+import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
 import { createSnapshotReader, SnapshotClosedError } from '../../../src/telemetry/snapshot-reader.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 function start() {
   const figures = handMadeFigures();
-  const snapshot = createSnapshotReader();
+  const observed = new ObservedMetrics();
+  const snapshot = createSnapshotReader(observed);
   const provider = new MeterProvider({ readers: [snapshot.reader] });
   let asked = 0;
   const sources = sourcesOf(figures);
-  const meters = createMeters(provider, {
+  const meters = createMeters(observed.meterProvider(provider), {
     ...sources,
     gateway() {
       asked += 1;

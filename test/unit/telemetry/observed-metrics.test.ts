@@ -1,0 +1,189 @@
+/**
+ * What is observed, as a reader gets it, where it is not what the SDK would make of it (that it is the same otherwise is
+ * held by the test of reader isolation), and what the API promises of callbacks.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Attributes, ValueType } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  type DataPoint,
+  InstrumentType,
+  MeterProvider,
+  MetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+
+const { CUMULATIVE, DELTA } = AggregationTemporality;
+
+class TestReader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
+function start(temporality: AggregationTemporality = CUMULATIVE) {
+  const observed = new ObservedMetrics();
+  const reader = new TestReader({ metricProducers: [observed.producer(() => temporality)] });
+  const provider = observed.meterProvider(new MeterProvider({ readers: [reader] }));
+  const meter = provider.getMeter('a scope', '1.0.0', { schemaUrl: 'https://example.org/schema' });
+  const collect = async () => {
+    const { resourceMetrics, errors } = await reader.collect();
+    const { scopeMetrics } = resourceMetrics;
+    const points = (name: string) =>
+      scopeMetrics
+        .flatMap(({ metrics }) => metrics)
+        .filter(({ descriptor }) => descriptor.name === name)
+        .flatMap(({ dataPoints }) => dataPoints as DataPoint<number>[]);
+    return { scopeMetrics, errors, points, values: (name: string) => points(name).map(({ value }) => value) };
+  };
+  return { provider, meter, collect };
+}
+
+const used: Attributes = { state: 'used' };
+const free: Attributes = { state: 'free' };
+
+test('what is not observed any more is not told any more', async () => {
+  for (const temporality of [CUMULATIVE, DELTA]) {
+    const { meter, collect } = start(temporality);
+    const bytes: (readonly [number, Attributes])[] = [
+      [5, used],
+      [7, free],
+    ];
+    const memory = meter.createObservableUpDownCounter('memory');
+    const limit = meter.createObservableGauge('limit');
+    meter.addBatchObservableCallback(
+      (result) => {
+        for (const [value, attributes] of bytes) result.observe(memory, value, attributes);
+        if (bytes.length === 2) result.observe(limit, 12);
+      },
+      [memory, limit],
+    );
+    const before = await collect();
+    assert.deepEqual([before.values('memory'), before.values('limit')], [[5, 7], [12]]);
+    bytes.pop();
+    const after = await collect();
+    assert.deepEqual(
+      after.points('memory').map(({ attributes }) => attributes),
+      [used],
+    );
+    assert.deepEqual(
+      after.scopeMetrics.flatMap(({ metrics }) => metrics.map(({ descriptor }) => descriptor.name)),
+      ['memory'],
+    );
+  }
+});
+
+test('differences cover the time since the point was told last, without a gap and without an overlap', async () => {
+  const { meter, collect } = start(DELTA);
+  let calls: number | undefined = 3;
+  meter.createObservableCounter('calls').addCallback((result) => {
+    if (calls !== undefined) result.observe(calls, used);
+  });
+  const told: DataPoint<number>[] = [];
+  for (const now of [3, 10, undefined, 14, 2]) {
+    calls = now;
+    told.push(...(await collect()).points('calls'));
+  }
+  // From 14 to 2: whoever counts has begun anew.
+  assert.deepEqual(
+    told.map(({ value }) => value),
+    [3, 7, 4, 2],
+  );
+  for (const [index, { startTime }] of told.entries()) {
+    if (index > 0) assert.deepEqual(startTime, told[index - 1]!.endTime);
+  }
+});
+
+test('sums since the start begin when the provider was made, at each collection', async () => {
+  const { meter, collect } = start();
+  meter.createObservableCounter('calls').addCallback((result) => result.observe(3));
+  const [first] = (await collect()).points('calls');
+  const [second] = (await collect()).points('calls');
+  assert.deepEqual(first!.startTime, second!.startTime);
+  assert.deepEqual(first!.attributes, {});
+});
+
+test('an instrument of whole numbers tells whole ones', async () => {
+  const { meter, collect } = start();
+  meter
+    .createObservableGauge('whole', { valueType: ValueType.INT })
+    .addCallback((result) => result.observe(2.75));
+  meter.createObservableGauge('any').addCallback((result) => result.observe(2.75));
+  const { values } = await collect();
+  assert.deepEqual([values('whole'), values('any')], [[2], [2.75]]);
+});
+
+test('a callback that throws is an error of the collection, and costs no other its figures', async () => {
+  const { meter, collect } = start();
+  const calls = meter.createObservableCounter('calls');
+  const broken = () => {
+    throw new Error('broken');
+  };
+  meter.addBatchObservableCallback(broken, [calls]);
+  calls.addCallback(broken);
+  meter.addBatchObservableCallback((result) => result.observe(calls, 4), [calls]);
+  const { errors, values } = await collect();
+  assert.deepEqual(
+    errors.map((error) => (error as Error).message),
+    ['broken', 'broken'],
+  );
+  assert.deepEqual(values('calls'), [4]);
+  meter.removeBatchObservableCallback(broken, [calls]);
+  calls.removeCallback(broken);
+  assert.deepEqual((await collect()).errors, []);
+});
+
+test('what the SDK makes goes beside it, and instruments of other providers are ignored', async () => {
+  const { provider, meter, collect } = start();
+  const options = { schemaUrl: 'https://example.org/schema' };
+  const again = provider.getMeter('a scope', '1.0.0', options);
+  assert.equal(again, meter, 'a scope is one meter');
+  again.createCounter('counter').add(1);
+  again.createUpDownCounter('up-down').add(2);
+  again.createGauge('gauge').record(3);
+  again.createHistogram('histogram').record(4);
+  const foreign = new MeterProvider().getMeter('a scope').createObservableGauge('foreign');
+  const ours = again.createObservableGauge('ours', { unit: 'By', description: 'Bytes.' });
+  meter.addBatchObservableCallback(
+    (result) => {
+      result.observe(foreign, 9);
+      result.observe(ours, 5);
+    },
+    [foreign, ours],
+  );
+  const { scopeMetrics, values } = await collect();
+  const [sdk, observed] = scopeMetrics;
+  assert.deepEqual(
+    sdk!.metrics.map(({ descriptor }) => descriptor.name),
+    ['counter', 'up-down', 'gauge', 'histogram'],
+  );
+  assert.deepEqual([values('ours'), values('foreign')], [[5], []]);
+  assert.deepEqual(observed!.scope, { name: 'a scope', version: '1.0.0', ...options });
+  assert.deepEqual(sdk!.scope, observed!.scope);
+  const { name, unit, description, valueType } = observed!.metrics[0]!.descriptor;
+  assert.deepEqual(
+    { name, unit, description, valueType },
+    { name: 'ours', unit: 'By', description: 'Bytes.', valueType: ValueType.DOUBLE },
+  );
+});
+
+test('a reader that takes differences of counters only gets the rest as sums', async () => {
+  const observed = new ObservedMetrics();
+  const ofCounters = (type: InstrumentType) =>
+    type === InstrumentType.OBSERVABLE_COUNTER ? DELTA : CUMULATIVE;
+  const producers = [observed.producer(ofCounters), observed.producer()];
+  const meter = observed.meterProvider(new MeterProvider()).getMeter('a scope');
+  let now = 0;
+  for (const kind of ['createObservableCounter', 'createObservableUpDownCounter'] as const)
+    meter[kind](kind).addCallback((result) => result.observe(now));
+  const told = async (producer: (typeof producers)[number]) => {
+    const { resourceMetrics } = await producer.collect();
+    return resourceMetrics.scopeMetrics.flatMap(({ metrics }) =>
+      metrics.flatMap((metric) => [metric.aggregationTemporality, metric.dataPoints[0]!.value]),
+    );
+  };
+  for (now = 2; now <= 6; now += 2) {
+    assert.deepEqual(await told(producers[0]!), [DELTA, 2, CUMULATIVE, now]);
+    assert.deepEqual(await told(producers[1]!), [CUMULATIVE, now, CUMULATIVE, now]);
+  }
+});
