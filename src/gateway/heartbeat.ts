@@ -2,6 +2,9 @@
  * One sweep for all connections: pings those whose turn it is, closes those whose pong is overdue, and those
  * whose oldest unsent byte is too old. A sweep that comes late has itself been stalled, and so were the
  * answers that it would judge; that time is credited to every client before anyone is judged.
+ *
+ * Who is congested is looked at in every sweep. Of many others a sweep looks at a share, for at ten thousand a look at
+ * each four times a second took most of what an idle gateway costs, and the processor's caches from all the rest.
  */
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
@@ -9,8 +12,12 @@ import type { Ledger } from './ledger.ts';
 
 export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number; bufferedAgeMaxMs: number };
 
-/** How often the sweep runs; deadlines are met within this. */
+/** How often the sweep runs; deadlines are met within this, and with many connections within the time of a round. */
 export const SWEEP_INTERVAL_MS = 250;
+/** Up to so many are looked at in every sweep. */
+const ALWAYS_LOOKED_AT = 1_000;
+/** A round over all others takes so many sweeps at most, and no more than a tenth of the shortest deadline. */
+const ROUND_SWEEPS_MAX = 4;
 /** How long a slow consumer that has been told to go may still take in what it was sent. */
 const LAST_CHANCE_MS = 500;
 /** A timer is always a little late; only what is more than this counts as a stall. */
@@ -21,13 +28,19 @@ export class Heartbeat {
   readonly #ledger: Ledger;
   readonly #settings: HeartbeatSettings;
   readonly #intervalMs: number;
+  readonly #roundSweeps: number;
+  #round: Iterator<Connection>;
   #sweptAtMs: number;
 
   constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
     this.#connections = connections;
     this.#ledger = ledger;
     this.#settings = settings;
-    this.#intervalMs = Math.min(SWEEP_INTERVAL_MS, settings.pingIntervalMs, settings.pongTimeoutMs);
+    const shortestMs = Math.min(settings.pingIntervalMs, settings.pongTimeoutMs);
+    this.#intervalMs = Math.min(SWEEP_INTERVAL_MS, shortestMs);
+    const roundSweeps = Math.floor(shortestMs / 10 / this.#intervalMs);
+    this.#roundSweeps = Math.min(ROUND_SWEEPS_MAX, Math.max(1, roundSweeps));
+    this.#round = connections[Symbol.iterator]();
     this.#sweptAtMs = nowMs;
   }
 
@@ -40,9 +53,22 @@ export class Heartbeat {
     const lateMs = nowMs - this.#sweptAtMs - this.#intervalMs;
     const stallMs = lateMs > STALL_TOLERANCE_MS ? lateMs : 0;
     this.#sweptAtMs = nowMs;
-    for (const connection of this.#connections) {
-      if (stallMs > 0) connection.credit(stallMs);
-      this.#judge(connection, nowMs);
+    if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);
+    for (const connection of this.#connections.congested) this.#judge(connection, nowMs);
+    this.#judgeShare(nowMs);
+  }
+
+  /** The next ones of a round, each once in it; who comes in the midst of a round is at its end. */
+  #judgeShare(nowMs: number): void {
+    const share = Math.max(ALWAYS_LOOKED_AT, this.#connections.size / this.#roundSweeps);
+    // One look more than there are connections, for it is that which finds the round at its end.
+    for (let looks = 0; looks <= share; looks += 1) {
+      const { done, value: connection } = this.#round.next();
+      if (done) {
+        this.#round = this.#connections[Symbol.iterator]();
+        return;
+      }
+      if (!connection.isCongested) this.#judge(connection, nowMs);
     }
   }
 

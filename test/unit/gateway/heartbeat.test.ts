@@ -43,6 +43,39 @@ test('clients who come together are pinged at different times, within the interv
   assert.ok(Math.max(...pingsPerSweep) <= 3, String(pingsPerSweep));
 });
 
+test('each of many is pinged once in an interval, within a second of its time, and overdue pongs are found as soon', () => {
+  const gateway = createTestGateway();
+  const clients = Array.from({ length: 5_000 }, () => gateway.connect());
+  const pings = () => [...new Set(clients.map((client) => client.pings))];
+  passMs(gateway, 24_750);
+  assert.deepEqual(pings(), [0]);
+  passMs(gateway, 1_000);
+  assert.deepEqual(pings(), [1]);
+  const [silent, ...lively] = clients;
+  for (const client of lively) client.events.pong();
+  passMs(gateway, 8_000);
+  assert.equal(silent!.closeCode, undefined);
+  passMs(gateway, 3_000);
+  assert.equal(silent!.closeCode, 4409);
+  passMs(gateway, 13_000);
+  assert.deepEqual([...new Set(lively.map((client) => client.pings))], [1]);
+  passMs(gateway, 2_000);
+  assert.deepEqual([...new Set(lively.map((client) => client.pings))], [2]);
+});
+
+test('a congested one among many is looked at in every sweep', () => {
+  const gateway = createTestGateway();
+  const clients = Array.from({ length: 5_000 }, () => gateway.connect());
+  const slow = clients[4_999]!;
+  slow.room = 0;
+  gateway.gateway.hub.publish('public.a', Buffer.from('x'));
+  gateway.turn();
+  passMs(gateway, 10_000);
+  assert.equal(slow.closeCode, undefined);
+  passMs(gateway, 250);
+  assert.equal(slow.closeCode, 4408);
+});
+
 test('a connection whose pong is overdue is closed with 4409', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
