@@ -40,7 +40,7 @@ const active: LegacyField = {
 const goroutines: LegacyField = {
   from: ['v8js.resource.active'],
   shows:
-    'Sockets, timers and requests that keep the event loop alive: one for each connection, and a few. Of more than a thousand it is a count that is up to as many milliseconds old.',
+    'Sockets, timers and requests that keep the event loop alive: one for each connection, and a few. Of more than a thousand it is a count that is up to twice as many milliseconds old.',
   original:
     'Live goroutines. In both it grows with the connections, and if it never falls again, something leaks.',
 };

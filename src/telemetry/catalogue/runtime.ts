@@ -211,8 +211,8 @@ export const runtimeInstruments = {
     stability: 'development',
     attributes: [['v8js.resource.type', resourceTypes]],
     counts: 'What keeps the event loop alive: sockets, timers, requests to the operating system.',
-    not: 'Promises, and timers that were unreferenced. Of more than a thousand the count is up to as many milliseconds old: 10 s at 10,000 connections.',
-    source: 'process.getActiveResourcesInfo(), no more often than costs a ten-thousandth of the time',
+    not: 'Promises, and timers that were unreferenced. Of more than a thousand the count is up to twice as many milliseconds old: 20 s at 10,000 connections.',
+    source: 'process.getActiveResourcesInfo(), no more often than costs some ten-thousandth of the time',
     question: 'Which kind of handle leaks?',
   },
 } as const satisfies Declarations;

@@ -221,17 +221,17 @@ describe('createResourceCounter', () => {
     assert.equal(list.lookedAt, 4);
   });
 
-  it('asks for a long list again after as many milliseconds as it has entries', () => {
+  it('asks for a long list again after twice as many milliseconds as it has entries', () => {
     const { now, list, sockets } = build(10_000);
     assert.equal(sockets(), 10_000);
     list.length = 4_000;
-    now.ms += 9_999;
+    now.ms += 19_999;
     assert.equal(sockets(), 10_000);
     assert.equal(list.lookedAt, 1);
     now.ms += 1;
     assert.equal(sockets(), 4_000);
     list.length = 2;
-    now.ms += 4_000;
+    now.ms += 8_000;
     assert.equal(sockets(), 2);
     assert.equal(sockets(), 2);
     assert.equal(list.lookedAt, 4);
