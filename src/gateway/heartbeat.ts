@@ -15,7 +15,7 @@ export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number;
 /** How often the sweep runs; deadlines are met within this, and with many connections within the time of a round. */
 export const SWEEP_INTERVAL_MS = 250;
 /** Up to so many are looked at in every sweep. */
-const ALWAYS_LOOKED_AT = 1_000;
+const ALWAYS_LOOKED_AT = 100;
 /** A round over all others takes so many sweeps at most, and no more than a tenth of the shortest deadline. */
 const ROUND_SWEEPS_MAX = 4;
 /** How long a slow consumer that has been told to go may still take in what it was sent. */

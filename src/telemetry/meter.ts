@@ -34,7 +34,11 @@ export type { Meters } from './recorders.ts';
 
 export function createMeters(provider: MeterProvider, sources: FigureSources): Meters {
   const errors = Object.fromEntries(errorSources.map((source) => [source, 0])) as ErrorCounts;
-  const instants = new InstantOfCollection(() => readInstant(sources, errors));
+  const { drain, ...meters } = createRecorders(provider);
+  const instants = new InstantOfCollection(() => {
+    drain();
+    return readInstant(sources, errors);
+  });
   for (const scope of scopes) {
     const meter = scopeMeter(provider, scope);
     const observers = instruments
@@ -48,7 +52,7 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
       observers.map(({ observable }) => observable),
     );
   }
-  return createRecorders(provider);
+  return meters;
 }
 
 type Observer = { observable: Observable; observe(result: BatchObservableResult, instant: Instant): void };

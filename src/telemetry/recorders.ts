@@ -1,6 +1,10 @@
 /**
  * The histograms, behind functions that say what happened. Called once per fan-out, close, handshake, message,
- * request or collection of garbage, never once per delivery: a record costs up to half a microsecond.
+ * request or collection of garbage, never once per delivery.
+ *
+ * What is recorded waits a little, and is handed to the SDK before the next collection, or when there is enough of it.
+ * A record costs the SDK a microsecond, and several between two fan-outs, which leave nothing of it in the processor's
+ * caches: at a thousand messages a second a hundredth of all CPU. In a row they are as cheap as they can be.
  *
  * Values of attributes are made sure to be of their closed sets here, and attribute objects are made once; so
  * whatever a client sends, the number of series stays below the product of the sets.
@@ -26,6 +30,11 @@ export type RequestFacts = {
   errorType?: string;
 };
 
+export type Recorders = Meters & {
+  /** Hands on what waits. Whoever collects sees all that was recorded before this. */
+  drain(): void;
+};
+
 export type Meters = {
   gateway: GatewayRecorder;
   recordGcPause(seconds: number, type: GcType): void;
@@ -33,8 +42,8 @@ export type Meters = {
   recordBusRoundTrip(seconds: number): void;
 };
 
-export function createRecorders(provider: MeterProvider): Meters {
-  const record = createHistograms(provider);
+export function createRecorders(provider: MeterProvider): Recorders {
+  const { record, drain } = createHistograms(provider);
   const closedBy = attributeObjects('tidegauge.close.reason');
   const failedBy = attributeObjects('error.type');
   const towards = attributeObjects('network.io.direction');
@@ -56,6 +65,7 @@ export function createRecorders(provider: MeterProvider): Meters {
     recordGcPause: (seconds, type) => record['v8js.gc.duration'](seconds, ofType(type)),
     recordRequest: (seconds, facts) => record['http.server.request.duration'](seconds, httpAttributes(facts)),
     recordBusRoundTrip: (seconds) => record['tidegauge.bus.round_trip'](seconds, none),
+    drain,
   };
 }
 
@@ -63,11 +73,40 @@ const none: Attributes = {};
 
 type Record = (value: number, attributes: Attributes) => void;
 
-function createHistograms(provider: MeterProvider): { [Name in HistogramName]: Record } {
+type Records = { [Name in HistogramName]: Record };
+
+function createHistograms(provider: MeterProvider): { record: Records; drain(): void } {
+  const waiting = new WaitingRecords();
   const histograms = instruments.filter((one) => one.kind === 'histogram');
-  return Object.fromEntries(histograms.map((one) => [one.name, createRecord(provider, one)])) as {
-    [Name in HistogramName]: Record;
-  };
+  const record = histograms.map((one) => [one.name, waiting.behind(createRecord(provider, one))]);
+  return { record: Object.fromEntries(record) as Records, drain: () => waiting.drain() };
+}
+
+/** As many as are handed on in a row: the first ones pay for the caches, and the last has not kept anybody waiting. */
+const waitingMax = 256;
+
+class WaitingRecords {
+  readonly #records: Record[] = [];
+  readonly #values = new Float64Array(waitingMax);
+  readonly #attributes: Attributes[] = [];
+  #count = 0;
+
+  behind(record: Record): Record {
+    return (value, attributes) => {
+      this.#records[this.#count] = record;
+      this.#values[this.#count] = value;
+      this.#attributes[this.#count] = attributes;
+      this.#count += 1;
+      if (this.#count === waitingMax) this.drain();
+    };
+  }
+
+  drain(): void {
+    for (let index = 0; index < this.#count; index += 1) {
+      this.#records[index]!(this.#values[index]!, this.#attributes[index]!);
+    }
+    this.#count = 0;
+  }
 }
 
 function createRecord(provider: MeterProvider, instrument: Instrument): Record {

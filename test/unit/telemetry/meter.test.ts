@@ -311,6 +311,26 @@ function recordEverything({ gateway, ...meters }: Meters, routes: readonly strin
   }
 }
 
+test('all that was recorded is in the next collection, in its own series, however much it is', async () => {
+  const { meters, collect } = start();
+  for (const times of [1, 255, 256, 257, 1_000]) {
+    const before = await collect();
+    for (let index = 0; index < times; index += 1) {
+      meters.gateway.messageSize(index, index % 3 === 0 ? 'receive' : 'transmit');
+      meters.gateway.fanoutDuration(0.5);
+    }
+    const after = await collect();
+    const added = (name: string, attributes?: Record<string, string>) =>
+      (after.histogram(name, attributes)?.count ?? 0) - (before.histogram(name, attributes)?.count ?? 0);
+    const received = Math.ceil(times / 3);
+    assert.equal(added('tidegauge.message.size', { 'network.io.direction': 'receive' }), received);
+    assert.equal(added('tidegauge.message.size', { 'network.io.direction': 'transmit' }), times - received);
+    assert.equal(added('tidegauge.fanout.duration'), times);
+    const { sum } = after.histogram('tidegauge.fanout.duration')!;
+    assert.equal(sum, after.histogram('tidegauge.fanout.duration')!.count * 0.5);
+  }
+});
+
 test('every histogram has its recorder, and each value its series', async () => {
   const { meters, snapshot, collect } = start();
   recordEverything(meters, ['/stats']);
