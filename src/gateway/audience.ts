@@ -7,7 +7,7 @@
  * member and go on later. The usual member needs everything that is written, and shares one buffer with the rest.
  */
 import type { Connection } from './connection.ts';
-import { type Fanout, framesLength, joinFrames, takeOut } from './fanout.ts';
+import { type Fanout, framesLength, joinFrames } from './fanout.ts';
 import { CHUNK_BYTES, type FramePool } from './frame-pool.ts';
 
 /** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
@@ -141,7 +141,7 @@ export class Audience {
         member.nextMessage = Math.min(from, member.nextMessage);
       }
     }
-    return takeOut(this.#messages, first, count);
+    return this.#messages.splice(first, count);
   }
 
   #beginRound(): void {
@@ -162,7 +162,7 @@ export class Audience {
     this.#batches.length = 0;
     const count = this.#roundEnd - this.#base;
     const isAll = count === this.#messages.length;
-    const written = isAll ? this.#messages : takeOut(this.#messages, 0, count);
+    const written = isAll ? this.#messages : this.#messages.splice(0, count);
     if (isAll) this.#messages = [];
     this.#base = this.#roundEnd;
     for (const message of written) message.isBeingWritten = false;

@@ -16,7 +16,8 @@
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
 import type { Connection } from './connection.ts';
-import { createFanout, type Fanout, takeOut } from './fanout.ts';
+import { Fanout } from './fanout.ts';
+import { encodeFrame } from './frame.ts';
 import { FramePool } from './frame-pool.ts';
 import type { GatewayRecorder } from './recorder.ts';
 
@@ -178,7 +179,7 @@ export class Hub {
   readonly #enqueue = (audience: Audience): void => {
     if (audience.lastMatch === this.#match) return;
     audience.lastMatch = this.#match;
-    this.#message ??= createFanout(this.#subject, this.#payload, this.#surroundings.nowMs());
+    this.#message ??= new Fanout(this.#subject, encodeFrame(this.#payload), this.#surroundings.nowMs());
     audience.add(this.#message);
     this.#recipients += audience.members.length;
     if (audience.isQueued) return;
@@ -268,7 +269,7 @@ export class Hub {
       this.#oldest += 1;
     // Not at each message, for what is behind has to be moved.
     if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#waiting.length) return;
-    takeOut(this.#waiting, 0, this.#oldest);
+    this.#waiting.splice(0, this.#oldest);
     this.#oldest = 0;
   }
 
