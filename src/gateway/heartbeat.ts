@@ -16,7 +16,7 @@ export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number;
 export const SWEEP_INTERVAL_MS = 250;
 /** Up to so many are looked at in every sweep. */
 const ALWAYS_LOOKED_AT = 100;
-/** A round over all others takes so many sweeps at most, and no more than a tenth of the shortest deadline. */
+/** A round over all others takes so many sweeps at most, and a tenth of the shortest deadline if that is more than one. */
 const ROUND_SWEEPS_MAX = 4;
 /** How long a slow consumer that has been told to go may still take in what it was sent. */
 const LAST_CHANCE_MS = 500;
@@ -30,6 +30,7 @@ export class Heartbeat {
   readonly #intervalMs: number;
   readonly #roundSweeps: number;
   #round: Iterator<Connection>;
+  #roundSize: number;
   #sweptAtMs: number;
 
   constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
@@ -41,6 +42,7 @@ export class Heartbeat {
     const roundSweeps = Math.floor(shortestMs / 10 / this.#intervalMs);
     this.#roundSweeps = Math.min(ROUND_SWEEPS_MAX, Math.max(1, roundSweeps));
     this.#round = connections[Symbol.iterator]();
+    this.#roundSize = connections.size;
     this.#sweptAtMs = nowMs;
   }
 
@@ -60,15 +62,18 @@ export class Heartbeat {
 
   /** The next ones of a round, each once in it; who comes in the midst of a round is at its end. */
   #judgeShare(nowMs: number): void {
-    const share = Math.max(ALWAYS_LOOKED_AT, this.#connections.size / this.#roundSweeps);
+    // Those who leave in the midst of a round make it no longer for the others, nor do those who come.
+    this.#roundSize = Math.max(this.#roundSize, this.#connections.size);
+    const share = Math.max(ALWAYS_LOOKED_AT, this.#roundSize / this.#roundSweeps);
     // One look more than there are connections, for it is that which finds the round at its end.
     for (let looks = 0; looks <= share; looks += 1) {
       const { done, value: connection } = this.#round.next();
       if (done) {
         this.#round = this.#connections[Symbol.iterator]();
+        this.#roundSize = this.#connections.size;
         return;
       }
-      if (!connection.isCongested) this.#judge(connection, nowMs);
+      this.#judge(connection, nowMs);
     }
   }
 

@@ -11,7 +11,8 @@
  *   anew: two thirds of a collection's time, and nine tenths of its garbage (`npm run bench:telemetry`).
  *
  * Here an attribute object stands for its series: hand in the same object at each collection, and observe it once in
- * each. Callbacks are synchronous. Where the SDK and this differ in nothing else, a test holds the one against the other.
+ * each. Callbacks are synchronous. A sum's time begins when this is made, in the SDK with its first observation. Values and
+ * attributes are the SDK's otherwise, and a test holds the one against the other.
  */
 import {
   type Attributes,
@@ -46,7 +47,8 @@ export type TemporalitySelector = (type: InstrumentType) => AggregationTemporali
 
 export class ObservedMetrics {
   readonly #meters = new Map<string, ObservedMeter>();
-  readonly #startTime = millisToHrTime(Date.now());
+  /** When counting begins, for whoever is told sums since the start. */
+  readonly startTime: HrTime = millisToHrTime(Date.now());
 
   /** Where instruments are made: observable ones here, all others by the SDK's provider. */
   meterProvider(sdk: MeterProvider): MeterProvider {
@@ -67,7 +69,7 @@ export class ObservedMetrics {
     const told: Told = new Map();
     return {
       collect: async (): Promise<CollectionResult> => {
-        const times = { startTime: this.#startTime, endTime: millisToHrTime(Date.now()) };
+        const times = { startTime: this.startTime, endTime: millisToHrTime(Date.now()) };
         const collection = new Collection(times, temporalityOf, told);
         const scopeMetrics: ScopeMetrics[] = [];
         for (const meter of this.#meters.values()) {
@@ -86,8 +88,9 @@ export class ObservedMetrics {
 
 type Times = { startTime: HrTime; endTime: HrTime };
 
-/** What a reader of differences was told last, and when. */
-type Told = Map<ObservedInstrument, Map<Attributes, { value: number; time: HrTime }>>;
+/** What a reader was told last of a sum, when, and since when that counts. */
+type SeriesTold = Map<Attributes, Readonly<{ value: number; time: HrTime; since: HrTime }>>;
+type Told = Map<ObservedInstrument, SeriesTold>;
 
 /** One collection of one reader, while its callbacks run. */
 class Collection implements BatchObservableResult {
@@ -114,12 +117,10 @@ class Collection implements BatchObservableResult {
   observe(observable: Observable, observed: number, attributes: Attributes = noAttributes): void {
     if (!(observable instanceof ObservedInstrument)) return;
     const value = observable.descriptor.valueType === ValueType.INT ? Math.trunc(observed) : observed;
-    const isDifference =
-      observable.type !== InstrumentType.OBSERVABLE_GAUGE &&
-      this.temporalityOf(observable.type) === AggregationTemporality.DELTA;
-    const point = isDifference
-      ? this.#difference(observable, value, attributes)
-      : { attributes, startTime: this.#times.startTime, endTime: this.#times.endTime, value };
+    const point =
+      observable.type === InstrumentType.OBSERVABLE_GAUGE
+        ? { attributes, ...this.#times, value }
+        : this.#sum(observable, value, attributes);
     const points = this.#points.get(observable);
     if (points === undefined) this.#points.set(observable, [point]);
     else points.push(point);
@@ -129,14 +130,17 @@ class Collection implements BatchObservableResult {
     return this.#points.get(observable) ?? [];
   }
 
-  /** The first is the whole sum; so is what comes after a fall, for then somebody began to count anew. */
-  #difference(observable: ObservedInstrument, value: number, attributes: Attributes): DataPoint<number> {
+  /** A counter that has fallen is one that somebody began to count anew, after it was told last. */
+  #sum(observable: ObservedInstrument, value: number, attributes: Attributes): DataPoint<number> {
     const { startTime, endTime } = this.#times;
-    const series = this.#told.get(observable) ?? new Map<Attributes, { value: number; time: HrTime }>();
+    const series: SeriesTold = this.#told.get(observable) ?? new Map();
     this.#told.set(observable, series);
-    const before = series.get(attributes) ?? { value: 0, time: startTime };
-    series.set(attributes, { value, time: endTime });
+    const before = series.get(attributes) ?? { value: 0, time: startTime, since: startTime };
     const isNew = observable.isMonotonic && value < before.value;
+    const since = isNew ? before.time : before.since;
+    series.set(attributes, { value, time: endTime, since });
+    if (this.temporalityOf(observable.type) !== AggregationTemporality.DELTA)
+      return { attributes, startTime: since, endTime, value };
     return { attributes, startTime: before.time, endTime, value: isNew ? value : value - before.value };
   }
 }

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { MeterProvider } from '@opentelemetry/api';
+import type { HrTime, MeterProvider } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import { OTLPMetricExporter as GrpcExporter } from '@opentelemetry/exporter-metrics-otlp-grpc';
 import {
@@ -17,9 +17,12 @@ import {
 import { OTLPMetricExporter as ProtobufExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import {
   type AggregationOption,
+  AggregationTemporality,
   AggregationType,
   type CollectionResult,
+  DataPointType,
   InstrumentType,
+  type MetricData,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
   type ResourceMetrics,
@@ -119,6 +122,9 @@ function grpcSecurity(settings: OtlpSettings) {
 /** Collects and exports at an interval, and once more, with the final totals, at the shutdown. */
 export class PushReader extends PeriodicExportingMetricReader {
   #ending: Promise<void> | undefined;
+  readonly #startTime: HrTime;
+  /** Up to when histograms have been told. */
+  #toldTime: HrTime;
 
   constructor(
     exporter: PushMetricExporter,
@@ -131,16 +137,33 @@ export class PushReader extends PeriodicExportingMetricReader {
       exportTimeoutMillis: settings.exportTimeoutMs,
       metricProducers: [observed.producer(exporter.selectAggregationTemporality?.bind(exporter))],
     });
+    this.#startTime = observed.startTime;
+    this.#toldTime = observed.startTime;
   }
 
-  /**
-   * Without a time limit: our callbacks are synchronous, and the limit would let a collection that began earlier
-   * hand in its figures later than another reader's, which counters take for a restart.
-   */
+  /** Without a time limit, for what is waited for is synchronous. */
   override async collect(): Promise<CollectionResult> {
     const { resourceMetrics, errors } = await super.collect();
     const { resource, scopeMetrics } = resourceMetrics;
-    return { resourceMetrics: { resource, scopeMetrics: eachOnce(scopeMetrics) }, errors };
+    const begun = scopeMetrics.map(({ scope, metrics }) => ({
+      scope,
+      metrics: metrics.map((metric) => this.#withStart(metric)),
+    }));
+    const recorded = scopeMetrics.flatMap(({ metrics }) => metrics.filter(isHistogram));
+    this.#toldTime = recorded[0]?.dataPoints[0]?.endTime ?? this.#toldTime;
+    return { resourceMetrics: { resource, scopeMetrics: eachOnce(begun) }, errors };
+  }
+
+  /**
+   * The SDK has a histogram's time begin when its first value is handed on, which here is in the collection: an instant
+   * is no time to count in. It begins when counting began, or, of differences, when the last ones were told.
+   */
+  #withStart(metric: MetricData): MetricData {
+    if (!isHistogram(metric)) return metric;
+    const isDifference = metric.aggregationTemporality === AggregationTemporality.DELTA;
+    const startTime = isDifference ? this.#toldTime : this.#startTime;
+    const dataPoints = metric.dataPoints.map((point) => ({ ...point, startTime }));
+    return { ...metric, dataPoints } as MetricData;
   }
 
   /** May be asked for more than once: by the provider too. */
@@ -148,6 +171,11 @@ export class PushReader extends PeriodicExportingMetricReader {
     this.#ending ??= super.shutdown();
     return this.#ending;
   }
+}
+
+function isHistogram(metric: MetricData): boolean {
+  const { dataPointType } = metric;
+  return dataPointType === DataPointType.HISTOGRAM || dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM;
 }
 
 /** What is observed and what is recorded come from two producers; a backend gets a scope in one piece. */

@@ -97,15 +97,16 @@ class WaitingRecords {
       this.#values[this.#count] = value;
       this.#attributes[this.#count] = attributes;
       this.#count += 1;
-      if (this.#count === waitingMax) this.drain();
+      if (this.#count >= waitingMax) this.drain();
     };
   }
 
   drain(): void {
-    for (let index = 0; index < this.#count; index += 1) {
+    const count = this.#count;
+    this.#count = 0;
+    for (let index = 0; index < count; index += 1) {
       this.#records[index]!(this.#values[index]!, this.#attributes[index]!);
     }
-    this.#count = 0;
   }
 }
 

@@ -46,7 +46,7 @@ export type Telemetry = {
   /** The answer to a scrape, in the format that the Accept header asks for. */
   scrape(accept: string | undefined): Promise<ScrapeAnswer>;
   /** Exports at once, to whomever figures are pushed. */
-  push(): Promise<void>;
+  forceFlush(): Promise<void>;
   /**
    * Exports once more, then closes the readers. Resolves when that is done or the time is up, and never rejects.
    * May be called again, for instance to wait less.
@@ -78,7 +78,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
       meterProvider: observed.meterProvider(provider),
       snapshot,
       scrape: async (accept) => emptyScrape(accept, reason),
-      push: async () => {},
+      forceFlush: async () => {},
       shutdown: within(() => provider.shutdown(), log),
     };
   }
@@ -94,7 +94,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
     meterProvider: observed.meterProvider(provider),
     snapshot,
     scrape: prometheus.scrape,
-    push: async () => {
+    forceFlush: async () => {
       await Promise.all(pushReaders.map((reader) => reader.forceFlush()));
     },
     shutdown: within(async () => {

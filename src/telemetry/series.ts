@@ -18,7 +18,7 @@ export type Series = {
   startsOf(attributes: Labels, boundaries?: readonly number[]): readonly string[];
 };
 
-/** By the SDK's descriptor, which lives as long as its instrument. */
+/** By the instrument's descriptor, which lives as long as its instrument. */
 const known = new WeakMap<object, Series>();
 
 /** Undefined for exponential histograms, which the text formats do not have. */
@@ -44,7 +44,7 @@ function kindOf(metric: MetricData): SeriesKind | undefined {
 
 function createSeries(name: string, kind: SeriesKind, unit: string, description: string): Series {
   const type = kind === 'upDownCounter' ? 'gauge' : kind;
-  // Attribute objects are made once, by recorders and by the meter, and the SDK hands on what it was given.
+  // Attribute objects are made once, by recorders and by the meter, and handed on as they are.
   const starts = new WeakMap<object, readonly string[]>();
   return {
     name,

@@ -72,7 +72,7 @@ async function measureInside(connections: number): Promise<void> {
   // Asked of V8 by two in one process, each would count what the other's questions add; so telemetry itself is asked.
   const allocated = async () => (await json()).value('tidegauge.v8.memory.allocated') ?? Number.NaN;
   const scrape = (): Promise<unknown> => telemetry.scrape(undefined);
-  const otlp = (): Promise<unknown> => telemetry.push();
+  const otlp = (): Promise<unknown> => telemetry.forceFlush();
   const collections: Collections = {
     JSON: await cost(json, allocated),
     scrape: await cost(scrape, allocated),

@@ -10,8 +10,7 @@
  *
  * The histograms belong to one sampler, which alone resets them, because readers that reset would take from each
  * other. The kernel may wake a sleeper late by a thousandth of its sleep, so an idle loop's delay is that. Costs half
- * a microsecond per turn of the loop, however many messages it carries, and 0.4 ms per window, most of it the
- * deviation of Node's histogram.
+ * a microsecond per turn of the loop, however many messages it carries, and half a millisecond per window.
  */
 import { createHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { WindowFigures } from '../figures.ts';

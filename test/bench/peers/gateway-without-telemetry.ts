@@ -21,7 +21,7 @@ const telemetry: Telemetry = {
   meterProvider,
   snapshot: { collect: nothing, collectShared: nothing } as unknown as Telemetry['snapshot'],
   scrape: nothing,
-  push: nothing,
+  forceFlush: nothing,
   shutdown: async () => {},
 };
 const service = new Service({ settings, telemetry, log: pino({ base: null }) });

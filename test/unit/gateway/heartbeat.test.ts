@@ -63,6 +63,25 @@ test('each of many is pinged once in an interval, within a second of its time, a
   assert.deepEqual([...new Set(lively.map((client) => client.pings))], [2]);
 });
 
+test('short deadlines are met within a sweep, however many there are', () => {
+  const gateway = createTestGateway({ pingIntervalMs: 1_000, pongTimeoutMs: 1_000 });
+  const clients = Array.from({ length: 2_000 }, () => gateway.connect());
+  passMs(gateway, 1_000);
+  assert.deepEqual([...new Set(clients.map(({ pings }) => pings))], [1]);
+});
+
+test('those who leave while a round is under way make it no longer for the others', () => {
+  const gateway = createTestGateway();
+  const clients = Array.from({ length: 5_000 }, () => gateway.connect());
+  passMs(gateway, 24_750);
+  // In each sweep the ones that it has pinged leave.
+  for (let sweep = 0; sweep < 4; sweep += 1) {
+    passMs(gateway, 250);
+    for (const client of clients) if (client.pings > 0 && !client.hasEnded) client.end(1000);
+  }
+  assert.equal(gateway.figures().active, 0);
+});
+
 test('a congested one among many is looked at in every sweep', () => {
   const gateway = createTestGateway();
   const clients = Array.from({ length: 5_000 }, () => gateway.connect());

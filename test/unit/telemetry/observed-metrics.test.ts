@@ -94,13 +94,25 @@ test('differences cover the time since the point was told last, without a gap an
   }
 });
 
-test('sums since the start begin when the provider was made, at each collection', async () => {
+test('sums since the start begin when the provider was made, and anew after a fall', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000 });
   const { meter, collect } = start();
-  meter.createObservableCounter('calls').addCallback((result) => result.observe(3));
-  const [first] = (await collect()).points('calls');
-  const [second] = (await collect()).points('calls');
-  assert.deepEqual(first!.startTime, second!.startTime);
-  assert.deepEqual(first!.attributes, {});
+  let calls = 0;
+  meter.createObservableCounter('calls').addCallback((result) => result.observe(calls));
+  const told: (readonly number[])[] = [];
+  for (const now of [3, 4, 1, 6]) {
+    calls = now;
+    t.mock.timers.tick(1_000);
+    const [point] = (await collect()).points('calls');
+    assert.deepEqual(point!.attributes, {});
+    told.push([point!.startTime[0], point!.endTime[0], point!.value]);
+  }
+  assert.deepEqual(told, [
+    [1, 2, 3],
+    [1, 3, 4],
+    [3, 4, 1],
+    [3, 5, 6],
+  ]);
 });
 
 test('an instrument of whole numbers tells whole ones', async () => {

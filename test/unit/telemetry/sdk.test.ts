@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { metrics } from '@opentelemetry/api';
@@ -19,11 +20,17 @@ import { parseExposition } from '../../support/openmetrics.ts';
 import { until } from '../../support/until.ts';
 
 type Export = { path: string | undefined; headers: IncomingHttpHeaders; body: Buffer };
-type Point = { asInt?: number; asDouble?: number; attributes: { key: string }[] };
+type Point = {
+  asInt?: number;
+  asDouble?: number;
+  attributes: { key: string }[];
+  startTimeUnixNano: string;
+  timeUnixNano: string;
+};
 type Metric = {
   name: string;
   sum?: { dataPoints: Point[]; aggregationTemporality: number; isMonotonic: boolean };
-  histogram?: { aggregationTemporality: number };
+  histogram?: { dataPoints: Point[]; aggregationTemporality: number };
 };
 
 type FakeCollector = { url: string; exports: Export[]; answer: { status: number }; close(): Promise<void> };
@@ -255,6 +262,37 @@ test('the resource names service, version and instance, and the environment may 
     'no command line',
   );
   await shutdown(1_000);
+});
+
+test('what an export tells was counted over a time, which differences share out without a gap', async () => {
+  for (const temporality of ['cumulative', 'delta']) {
+    const collector = await startCollector();
+    const { meters, forceFlush, shutdown } = start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality,
+    });
+    // Of the second kind only in the second export.
+    for (const reason of ['normal', 'drain'] as const) {
+      await wait(5);
+      meters.gateway.connectionClosed(1, reason);
+      await forceFlush();
+    }
+    const times = collector.exports.map((one) => {
+      const timed = metricsIn(one).filter(({ sum, histogram }) => sum?.isMonotonic || histogram);
+      const points = timed.flatMap(({ sum, histogram }) => (sum ?? histogram)!.dataPoints);
+      for (const { startTimeUnixNano: start, timeUnixNano: end } of points)
+        assert.ok(BigInt(start) < BigInt(end), `${temporality}: from ${start} to ${end}`);
+      const recorded = timed.find(({ name }) => name === 'tidegauge.connection.duration')!.histogram!;
+      return recorded.dataPoints.at(-1)!;
+    });
+    assert.equal(times.length, 2);
+    const [first, second] = times;
+    const begin = temporality === 'delta' ? first!.timeUnixNano : first!.startTimeUnixNano;
+    assert.equal(second!.startTimeUnixNano, begin);
+    await shutdown(5_000);
+    await collector.close();
+  }
 });
 
 test('scopes of ours, each in one piece, and the resource say which conventions they follow', async () => {
