@@ -12,7 +12,7 @@ import { renderYaml } from '../../grafana/alerts/rule-file.ts';
 import { defaultOptions, ruleFiles } from '../../grafana/alerts/rules.ts';
 import { createTempFolder } from '../support/child.ts';
 import { type Choice, fillIn, labelValuesQuery, readDashboards } from '../support/dashboards.ts';
-import { allSeriesExist, exercise, exerciseEnv } from '../support/exercise.ts';
+import { allSeriesExist, exercise, exerciseEnv, publish } from '../support/exercise.ts';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.ts';
 import { type Pipeline, prometheusSettings, startPipeline } from '../support/pipelines.ts';
 import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
@@ -35,6 +35,7 @@ type Question = { where: string; promql: string };
 describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => {
   const running: { stop(): Promise<void> }[] = [];
   const folder = createTempFolder('fast-rules');
+  let service: GatewayProcess;
   let scraped: Prometheus;
   let pushed: Prometheus;
   let collected: Prometheus;
@@ -58,7 +59,7 @@ describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => 
     const agent: Pipeline = await started(
       startPipeline({ files: ['agent.yaml'], env: { COLLECTOR_GATEWAY: gateway.httpEndpoint } }),
     );
-    const service: GatewayProcess = await started(
+    service = await started(
       startGateway({
         ...exerciseEnv,
         OTEL_EXPORTER_OTLP_ENDPOINT: agent.httpEndpoint,
@@ -118,7 +119,10 @@ describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => 
     });
   }
 
-  /** Asked again for a while: figures arrive at different times, and rates take two of them. */
+  /**
+   * Asked again for a while: figures arrive at different times, and rates take two of them. Messages go on meanwhile, for
+   * of what happened between the first two looks of the one, the other may have seen nothing but the sum.
+   */
   async function answersAlike(
     other: Prometheus,
     questions: readonly Question[],
@@ -131,6 +135,7 @@ describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => 
     const asked = async (prometheus: Prometheus, { promql }: Question): Promise<boolean> =>
       (await prometheus.query(promql)).length > 0;
     const isAlike = async (): Promise<boolean> => {
+      await publish(service, 2);
       unanswered = [];
       answered = 0;
       for (const question of questions) {
