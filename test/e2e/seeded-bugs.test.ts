@@ -211,7 +211,7 @@ const bugs: SeededBug[] = [
   {
     what: 'our own stall is held against clients',
     file: 'heartbeat.ts',
-    from: 'if (stallMs > 0) connection.credit(stallMs);',
+    from: 'if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);',
     to: '',
   },
   {
