@@ -3,8 +3,8 @@ import type { Frame } from './frame.ts';
 
 /**
  * A class and no literal: where V8 finds the objects of a literal alive after a scavenge, it makes the later ones old from
- * the beginning, and these few milliseconds are long enough for that. An old message keeps its frame alive, so all of
- * them waited for a mark-compact (`--no-allocation-site-pretenuring` is the proof). Objects of a class are made young.
+ * the beginning, and the first messages, sent by code that is still new, live that long. An old one keeps its frame, so all
+ * of them waited for a mark-compact (`--no-allocation-site-pretenuring` is the proof). Objects of a class are made young.
  */
 export class Fanout {
   readonly bytes: Buffer;

@@ -14,7 +14,7 @@ export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number;
 
 /** How often the sweep runs; deadlines are met within this, and with many connections within the time of a round. */
 export const SWEEP_INTERVAL_MS = 250;
-/** Up to so many are looked at in every sweep. */
+/** Up to so many are looked at in every sweep: a tenth to a third of a millisecond. */
 const ALWAYS_LOOKED_AT = 100;
 /** A round over all others takes so many sweeps at most, and a tenth of the shortest deadline if that is more than one. */
 const ROUND_SWEEPS_MAX = 4;
@@ -30,7 +30,8 @@ export class Heartbeat {
   readonly #intervalMs: number;
   readonly #roundSweeps: number;
   #round: Iterator<Connection>;
-  #roundSize: number;
+  /** The most that there have been since the last round ended. */
+  #roundSize = 0;
   #sweptAtMs: number;
 
   constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
@@ -42,7 +43,6 @@ export class Heartbeat {
     const roundSweeps = Math.floor(shortestMs / 10 / this.#intervalMs);
     this.#roundSweeps = Math.min(ROUND_SWEEPS_MAX, Math.max(1, roundSweeps));
     this.#round = connections[Symbol.iterator]();
-    this.#roundSize = connections.size;
     this.#sweptAtMs = nowMs;
   }
 
@@ -62,7 +62,7 @@ export class Heartbeat {
 
   /** The next ones of a round, each once in it; who comes in the midst of a round is at its end. */
   #judgeShare(nowMs: number): void {
-    // Those who leave in the midst of a round make it no longer for the others, nor do those who come.
+    // Those who leave in the midst of a round make it no longer for the others.
     this.#roundSize = Math.max(this.#roundSize, this.#connections.size);
     const share = Math.max(ALWAYS_LOOKED_AT, this.#roundSize / this.#roundSweeps);
     // One look more than there are connections, for it is that which finds the round at its end.

@@ -36,6 +36,7 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
   const errors = Object.fromEntries(errorSources.map((source) => [source, 0])) as ErrorCounts;
   const { drain, ...meters } = createRecorders(provider);
   const instants = new InstantOfCollection(() => {
+    // Hands on, and reads nothing: done twice, or by whichever reader, it is the same.
     drain();
     return readInstant(sources, errors);
   });

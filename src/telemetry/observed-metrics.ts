@@ -43,7 +43,7 @@ import {
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 
-export type TemporalitySelector = (type: InstrumentType) => AggregationTemporality;
+type TemporalitySelector = (type: InstrumentType) => AggregationTemporality;
 
 export class ObservedMetrics {
   readonly #meters = new Map<string, ObservedMeter>();
@@ -56,7 +56,7 @@ export class ObservedMetrics {
       getMeter: (name, version, options) => {
         const { schemaUrl } = options ?? {};
         const scope = { name, version: version ?? '', ...(schemaUrl !== undefined && { schemaUrl }) };
-        const key = JSON.stringify(scope);
+        const key = scopeKey(scope);
         const meter = this.#meters.get(key) ?? new ObservedMeter(sdk.getMeter(name, version, options), scope);
         this.#meters.set(key, meter);
         return meter;
@@ -86,6 +86,11 @@ export class ObservedMetrics {
   }
 }
 
+/** A meter is its name, version and schema: of equal scopes there is one. */
+export function scopeKey({ name, version = '', schemaUrl = '' }: InstrumentationScope): string {
+  return JSON.stringify([name, version, schemaUrl]);
+}
+
 type Times = { startTime: HrTime; endTime: HrTime };
 
 /** What a reader was told last of a sum, when, and since when that counts. */
@@ -98,7 +103,7 @@ class Collection implements BatchObservableResult {
   readonly temporalityOf: TemporalitySelector;
   readonly #times: Times;
   readonly #told: Told;
-  #points = new Map<Observable, DataPoint<number>[]>();
+  readonly #points = new Map<Observable, DataPoint<number>[]>();
 
   constructor(times: Times, temporalityOf: TemporalitySelector, told: Told) {
     this.#times = times;

@@ -29,7 +29,7 @@ import {
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { createDeadlineAgent } from './deadline-agent.ts';
-import type { ObservedMetrics } from './observed-metrics.ts';
+import { type ObservedMetrics, scopeKey } from './observed-metrics.ts';
 import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
 
 export type TelemetryLog = {
@@ -179,10 +179,10 @@ function isHistogram(metric: MetricData): boolean {
 }
 
 /** What is observed and what is recorded come from two producers; a backend gets a scope in one piece. */
-export function eachOnce(scopeMetrics: readonly ScopeMetrics[]): ScopeMetrics[] {
+function eachOnce(scopeMetrics: readonly ScopeMetrics[]): ScopeMetrics[] {
   const byScope = new Map<string, ScopeMetrics>();
   for (const { scope, metrics } of scopeMetrics) {
-    const key = JSON.stringify([scope.name, scope.version ?? '', scope.schemaUrl ?? '']);
+    const key = scopeKey(scope);
     const known = byScope.get(key);
     byScope.set(key, { scope, metrics: [...(known?.metrics ?? []), ...metrics] });
   }

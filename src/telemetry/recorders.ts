@@ -4,7 +4,7 @@
  *
  * What is recorded waits a little, and is handed to the SDK before the next collection, or when there is enough of it.
  * A record costs the SDK a microsecond, and several between two fan-outs, which leave nothing of it in the processor's
- * caches: at a thousand messages a second a hundredth of all CPU. In a row they are as cheap as they can be.
+ * caches: at a thousand messages a second a hundredth of all CPU. In a row they do not pay for that.
  *
  * Values of attributes are made sure to be of their closed sets here, and attribute objects are made once; so
  * whatever a client sends, the number of series stays below the product of the sets.
@@ -82,7 +82,7 @@ function createHistograms(provider: MeterProvider): { record: Records; drain(): 
   return { record: Object.fromEntries(record) as Records, drain: () => waiting.drain() };
 }
 
-/** As many as are handed on in a row: the first ones pay for the caches, and the last has not kept anybody waiting. */
+/** So many are handed on in a row: enough for the caches, and at 0.3 to 1.7 us each nobody waits for long. */
 const waitingMax = 256;
 
 class WaitingRecords {

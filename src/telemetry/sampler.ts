@@ -5,7 +5,8 @@
  *
  * One timer, re-armed after each close. A late tick makes its window longer and loses nothing: each window begins where
  * the last one ended. The first is short, a quarter of a second, so that a report right after the start has
- * real figures; until then all read 0 and `closedAtMs` is 0. A close costs 20 us.
+ * real figures; until then all read 0 and `closedAtMs` is 0. A close costs what the delay of the event loop
+ * costs: see event-loop.ts.
  */
 import type { WindowFigures } from './figures.ts';
 import type { EventLoop } from './sources/event-loop.ts';

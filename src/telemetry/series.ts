@@ -18,7 +18,7 @@ export type Series = {
   startsOf(attributes: Labels, boundaries?: readonly number[]): readonly string[];
 };
 
-/** By the instrument's descriptor, which lives as long as its instrument. */
+/** By the descriptor, which lives as long as its instrument. */
 const known = new WeakMap<object, Series>();
 
 /** Undefined for exponential histograms, which the text formats do not have. */

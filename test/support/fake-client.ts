@@ -175,3 +175,13 @@ function dataOf(bytes: Buffer): string[] {
   }
   return payloads;
 }
+
+/** Takes everything at once, keeps nothing of it, and says nothing. */
+export class WillingClient extends FakeClient {
+  writes = 0;
+
+  override write(): boolean {
+    this.writes += 1;
+    return true;
+  }
+}

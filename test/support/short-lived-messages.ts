@@ -4,7 +4,7 @@
  * JSON. Needs --expose-gc.
  */
 import v8 from 'node:v8';
-import { FakeClient } from './fake-client.ts';
+import { WillingClient } from './fake-client.ts';
 import { createTestGateway } from './test-gateway.ts';
 
 const FIRST_MESSAGES = 400;
@@ -12,13 +12,6 @@ const MESSAGES_PER_FLUSH = 40;
 const FLUSHES_PER_SCAVENGE = 25;
 const WARM_UP = 200;
 const ROUNDS = 200;
-
-/** Takes everything at once, and keeps nothing of it. */
-class WillingClient extends FakeClient {
-  override write(): boolean {
-    return true;
-  }
-}
 
 const { gateway, recorded, turn } = createTestGateway();
 const client = new WillingClient();

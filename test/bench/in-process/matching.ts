@@ -6,10 +6,10 @@
  *   node test/bench/in-process/matching.ts
  */
 import { SubjectIndex } from '../../../src/bus/subject-index.ts';
+import { WillingClient } from '../../support/fake-client.ts';
 import { createTestGateway } from '../../support/test-gateway.ts';
 import { median } from '../statistics.ts';
 import { createRandom } from '../subscriptions.ts';
-import { WillingClient } from './surroundings.ts';
 
 export type MatchingResult = Record<'index' | 'hub', { few: number; many: number; differenceUs: number }>;
 

@@ -5,8 +5,10 @@
  *
  *   node test/bench/in-process/tracking.ts [connections]
  */
+
+import { WillingClient } from '../../support/fake-client.ts';
 import { createTestGateway } from '../../support/test-gateway.ts';
-import { heldBytes, WillingClient } from './surroundings.ts';
+import { heldBytes } from './surroundings.ts';
 
 export type TrackingResult = { connections: number; bytesPerConnection: number };
 
