@@ -53,7 +53,7 @@ test('an answer ends at its deadline too', async () => {
 test('a kept connection serves one request after the other, and each has all of the time', async () => {
   let delayMs = 0;
   const { url, sockets, close } = await serve((_, response) => {
-    setTimeout(() => response.end('high'), delayMs);
+    setTimeout(() => response.end('high'), delayMs).unref();
   });
   const agent = createDeadlineAgent('http:', deadlineMs, { keepAlive: true });
   assert.equal(await ask(url, agent), 'high');
