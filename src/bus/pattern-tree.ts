@@ -6,13 +6,14 @@
  * added and removed while a query runs: a removed one that was not visited yet is not visited any more.
  * Patterns are taken as already checked, and no value is undefined.
  */
+import { TextTable } from './text-table.ts';
 import { type Bag, bagHas, bagWith, bagWithout, type Visit, visitBag } from './value-bag.ts';
 
 class Node<Value> {
   readonly parent: Node<Value> | undefined;
   readonly token: string;
   /** One alone has no map around it, as for values: see value-bag.ts. */
-  literals: Node<Value> | Map<string, Node<Value>> | undefined = undefined;
+  literals: Node<Value> | TextTable<Node<Value>> | undefined = undefined;
   star: Node<Value> | undefined = undefined;
   /** Values of the pattern that ends with this node's token. */
   here: Bag<Value> = undefined;
@@ -86,12 +87,12 @@ function placeOf(pattern: string): { tokens: string[]; end: 'here' | 'rest' } {
 }
 
 function literalChild<Value>({ literals }: Node<Value>, token: string): Node<Value> | undefined {
-  if (literals instanceof Map) return literals.get(token);
+  if (literals instanceof TextTable) return literals.get(token);
   return literals?.token === token ? literals : undefined;
 }
 
 function visitLiterals<Value>({ literals }: Node<Value>, visit: Visit<Node<Value>>): void {
-  if (literals instanceof Map) literals.forEach(visit);
+  if (literals instanceof TextTable) literals.forEach(visit);
   else if (literals) visit(literals);
 }
 
@@ -104,9 +105,11 @@ function childFor<Value>(node: Node<Value>, token: string): Node<Value> {
   if (known) return known;
   const child = new Node(node, token);
   const { literals } = node;
-  if (literals instanceof Map) literals.set(token, child);
-  else if (literals) node.literals = new Map([literals, child].map((one) => [one.token, one]));
-  else node.literals = child;
+  if (literals instanceof TextTable) literals.set(token, child);
+  else if (literals) {
+    node.literals = new TextTable();
+    for (const one of [literals, child]) node.literals.set(one.token, one);
+  } else node.literals = child;
   return child;
 }
 
@@ -118,7 +121,7 @@ function prune<Value>(leaf: Node<Value>): void {
     const { literals } = parent;
     if (token === '*') parent.star = undefined;
     else if (literals === node) parent.literals = undefined;
-    else if (literals instanceof Map && literals.delete(token) && literals.size === 0)
+    else if (literals instanceof TextTable && literals.delete(token) && literals.size === 0)
       parent.literals = undefined;
     node = parent;
   }
@@ -149,7 +152,7 @@ function literalChildAt<Value>(
   end: number,
 ): Node<Value> | undefined {
   if (!literals) return undefined;
-  if (literals instanceof Map) return literals.get(subject.slice(start, end));
+  if (literals instanceof TextTable) return literals.get(subject, start, end);
   return literals.token.length === end - start && subject.startsWith(literals.token, start)
     ? literals
     : undefined;

@@ -7,10 +7,11 @@
  */
 import { PatternTree } from './pattern-tree.ts';
 import { isLiteral } from './subjects.ts';
+import { TextTable } from './text-table.ts';
 import { type Bag, bagHas, bagWith, bagWithout, type Visit, visitBag } from './value-bag.ts';
 
 export class SubjectIndex<Value> {
-  readonly #literals = new Map<string, Bag<Value>>();
+  readonly #literals = new TextTable<Bag<Value>>();
   readonly #wildcards = new PatternTree<Value>();
   #wildcardEntries = 0;
   #entries = 0;
