@@ -54,7 +54,7 @@ export type ErrorCounts = Record<ErrorSource, number>;
 
 export function readInstant(sources: FigureSources, errors: ErrorCounts): Instant {
   const { platform } = sources;
-  const instant = {} as Instant;
+  const instant: Partial<Parts> = {};
   define(instant, errors, 'gateway', 'gateway', () => sources.gateway());
   define(instant, errors, 'bus', 'bus', () => sources.bus());
   define(instant, errors, 'http', 'http', () => sources.http());
@@ -65,18 +65,18 @@ export function readInstant(sources: FigureSources, errors: ErrorCounts): Instan
   define(instant, errors, 'window', 'platform', () => platform.window());
   // Last, so that what has just failed is in it.
   define(instant, errors, 'errors', 'platform', () => ({ ...errors, ...platform.errors }));
-  return instant;
+  return instant as Instant;
 }
 
 function define<Part extends keyof Parts>(
-  instant: Instant,
+  instant: Partial<Parts>,
   errors: ErrorCounts,
   part: Part,
   source: ErrorSource,
   read: () => Parts[Part],
 ): void {
   try {
-    Object.defineProperty(instant, part, { value: read() });
+    instant[part] = read();
   } catch {
     errors[source] += 1;
     Object.defineProperty(instant, part, {

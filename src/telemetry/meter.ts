@@ -44,11 +44,11 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
     const meter = scopeMeter(provider, scope);
     const observers = instruments
       .filter((one) => one.scope === scope && one.kind !== 'histogram')
-      .map((one) => createObserver(meter, one, errors));
+      .map((one) => new Observer(meter, one, errors));
     meter.addBatchObservableCallback(
       (result) => {
         const instant = instants.for(scope);
-        for (const { observe } of observers) observe(result, instant);
+        for (const observer of observers) observer.observe(result, instant);
       },
       observers.map(({ observable }) => observable),
     );
@@ -56,31 +56,43 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
   return meters;
 }
 
-type Observer = { observable: Observable; observe(result: BatchObservableResult, instant: Instant): void };
+/** One instrument: reads its figure of an instant, and observes the points of it. */
+class Observer {
+  readonly observable: Observable;
+  readonly #read: (instant: Instant) => Figure;
+  readonly #points: Points;
+  readonly #grid: number | undefined;
+  readonly #errors: ErrorCounts;
 
-function createObserver(meter: Meter, instrument: Instrument, errors: ErrorCounts): Observer {
-  const observable = createObservable(meter, instrument);
-  const read = observations[instrument.name as ObservedName] as (instant: Instant) => Figure;
-  const points = createPoints(instrument);
-  const grid = gridOf(instrument);
-  const observePoint = (result: BatchObservableResult, value: number, attributes: Attributes): void => {
-    if (Number.isFinite(value)) {
-      result.observe(observable, grid === undefined ? value : roundToGrid(value, grid), attributes);
-    } else {
-      errors.value += 1;
+  constructor(meter: Meter, instrument: Instrument, errors: ErrorCounts) {
+    this.observable = createObservable(meter, instrument);
+    this.#read = observations[instrument.name as ObservedName] as (instant: Instant) => Figure;
+    this.#points = createPoints(instrument);
+    this.#grid = gridOf(instrument);
+    this.#errors = errors;
+  }
+
+  observe(result: BatchObservableResult, instant: Instant): void {
+    try {
+      this.#observeFigure(result, this.#points, this.#read(instant));
+    } catch (error) {
+      // A part that could not be read was counted when it was tried.
+      if (!(error instanceof UnreadablePart)) this.#errors.value += 1;
     }
-  };
-  return {
-    observable,
-    observe(result, instant) {
-      try {
-        observeFigure(points, read(instant), (value, attributes) => observePoint(result, value, attributes));
-      } catch (error) {
-        // A part that could not be read was counted when it was tried.
-        if (!(error instanceof UnreadablePart)) errors.value += 1;
-      }
-    },
-  };
+  }
+
+  #observeFigure(result: BatchObservableResult, points: Points, figure: Figure): void {
+    if (figure === undefined) return;
+    if ('attributes' in points) return this.#observePoint(result, figure as number, points.attributes);
+    for (const [value, inner] of points.byValue)
+      this.#observeFigure(result, inner, (figure as { [value: string]: Figure })[value]);
+  }
+
+  #observePoint(result: BatchObservableResult, value: number, attributes: Attributes): void {
+    if (!Number.isFinite(value)) this.#errors.value += 1;
+    else if (this.#grid === undefined) result.observe(this.observable, value, attributes);
+    else result.observe(this.observable, roundToGrid(value, this.#grid), attributes);
+  }
 }
 
 function createObservable(meter: Meter, instrument: Instrument): Observable {
@@ -105,21 +117,6 @@ type Figure = number | { readonly [value: string]: Figure } | undefined;
 
 /** The attributes of a point, or the points for each value of an attribute: as deep as the figure is nested. */
 type Points = { attributes: Attributes } | { byValue: readonly (readonly [value: string, points: Points])[] };
-
-function observeFigure(
-  points: Points,
-  figure: Figure,
-  observe: (value: number, attributes: Attributes) => void,
-): void {
-  if (figure === undefined) return;
-  if ('attributes' in points) {
-    observe(figure as number, points.attributes);
-  } else {
-    for (const [value, inner] of points.byValue) {
-      observeFigure(inner, (figure as { [value: string]: Figure })[value], observe);
-    }
-  }
-}
 
 function createPoints({ attributes = [], implied }: Instrument): Points {
   const given: Attributes = {};

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { HrTime, MeterProvider } from '@opentelemetry/api';
+import type { MeterProvider } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import { OTLPMetricExporter as GrpcExporter } from '@opentelemetry/exporter-metrics-otlp-grpc';
 import {
@@ -17,19 +17,15 @@ import {
 import { OTLPMetricExporter as ProtobufExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import {
   type AggregationOption,
-  AggregationTemporality,
   AggregationType,
   type CollectionResult,
-  DataPointType,
   InstrumentType,
-  type MetricData,
+  type MetricProducer,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
   type ResourceMetrics,
-  type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { createDeadlineAgent } from './deadline-agent.ts';
-import { type ObservedMetrics, scopeKey } from './observed-metrics.ts';
 import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
 
 export type TelemetryLog = {
@@ -55,7 +51,7 @@ export function createOtlpExporter(settings: OtlpSettings, userAgent: string): O
     timeoutMillis: settings.timeoutMs,
     compression: settings.compression as Compression,
     temporalityPreference: temporalityPreferences[settings.temporality],
-    aggregationPreference: aggregationOf(settings.histogramAggregation),
+    aggregationPreference: aggregationOf(settings),
     userAgent,
   };
   if (settings.protocol === 'grpc') return new GrpcExporter({ ...options, ...grpcSecurity(settings) });
@@ -84,16 +80,17 @@ export function unreadableFiles(settings: OtlpSettings | undefined): string[] {
   });
 }
 
-function aggregationOf(
-  name: OtlpSettings['histogramAggregation'],
-): (type: InstrumentType) => AggregationOption {
-  const isExponential = name === 'base2_exponential_bucket_histogram';
-  return (type) => ({
-    type:
-      isExponential && type === InstrumentType.HISTOGRAM
-        ? AggregationType.EXPONENTIAL_HISTOGRAM
-        : AggregationType.DEFAULT,
-  });
+/** Whether histograms have buckets of exponential width, and not those of the catalogue. */
+export function isExponential({ histogramAggregation }: OtlpSettings): boolean {
+  return histogramAggregation === 'base2_exponential_bucket_histogram';
+}
+
+/** Of what the SDK aggregates: its own figures. */
+function aggregationOf(settings: OtlpSettings): (type: InstrumentType) => AggregationOption {
+  const ofHistograms = isExponential(settings)
+    ? AggregationType.EXPONENTIAL_HISTOGRAM
+    : AggregationType.DEFAULT;
+  return (type) => ({ type: type === InstrumentType.HISTOGRAM ? ofHistograms : AggregationType.DEFAULT });
 }
 
 function pemsOf({ certificate, clientKey, clientCertificate }: OtlpSettings) {
@@ -122,48 +119,23 @@ function grpcSecurity(settings: OtlpSettings) {
 /** Collects and exports at an interval, and once more, with the final totals, at the shutdown. */
 export class PushReader extends PeriodicExportingMetricReader {
   #ending: Promise<void> | undefined;
-  readonly #startTime: HrTime;
-  /** Up to when histograms have been told. */
-  #toldTime: HrTime;
 
   constructor(
     exporter: PushMetricExporter,
     settings: Pick<OtelSettings, 'exportIntervalMs' | 'exportTimeoutMs'>,
-    observed: ObservedMetrics,
+    metricProducers: MetricProducer[],
   ) {
     super({
       exporter,
       exportIntervalMillis: settings.exportIntervalMs,
       exportTimeoutMillis: settings.exportTimeoutMs,
-      metricProducers: [observed.producer(exporter.selectAggregationTemporality?.bind(exporter))],
+      metricProducers,
     });
-    this.#startTime = observed.startTime;
-    this.#toldTime = observed.startTime;
   }
 
   /** Without a time limit, for what is waited for is synchronous. */
-  override async collect(): Promise<CollectionResult> {
-    const { resourceMetrics, errors } = await super.collect();
-    const { resource, scopeMetrics } = resourceMetrics;
-    const begun = scopeMetrics.map(({ scope, metrics }) => ({
-      scope,
-      metrics: metrics.map((metric) => this.#withStart(metric)),
-    }));
-    const recorded = scopeMetrics.flatMap(({ metrics }) => metrics.filter(isHistogram));
-    this.#toldTime = recorded[0]?.dataPoints[0]?.endTime ?? this.#toldTime;
-    return { resourceMetrics: { resource, scopeMetrics: eachOnce(begun) }, errors };
-  }
-
-  /**
-   * The SDK has a histogram's time begin when its first value is handed on, which here is in the collection: an instant
-   * is no time to count in. It begins when counting began, or, of differences, when the last ones were told.
-   */
-  #withStart(metric: MetricData): MetricData {
-    if (!isHistogram(metric)) return metric;
-    const isDifference = metric.aggregationTemporality === AggregationTemporality.DELTA;
-    const startTime = isDifference ? this.#toldTime : this.#startTime;
-    const dataPoints = metric.dataPoints.map((point) => ({ ...point, startTime }));
-    return { ...metric, dataPoints } as MetricData;
+  override collect(): Promise<CollectionResult> {
+    return super.collect();
   }
 
   /** May be asked for more than once: by the provider too. */
@@ -171,22 +143,6 @@ export class PushReader extends PeriodicExportingMetricReader {
     this.#ending ??= super.shutdown();
     return this.#ending;
   }
-}
-
-function isHistogram(metric: MetricData): boolean {
-  const { dataPointType } = metric;
-  return dataPointType === DataPointType.HISTOGRAM || dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM;
-}
-
-/** What is observed and what is recorded come from two producers; a backend gets a scope in one piece. */
-function eachOnce(scopeMetrics: readonly ScopeMetrics[]): ScopeMetrics[] {
-  const byScope = new Map<string, ScopeMetrics>();
-  for (const { scope, metrics } of scopeMetrics) {
-    const key = scopeKey(scope);
-    const known = byScope.get(key);
-    byScope.set(key, { scope, metrics: [...(known?.metrics ?? []), ...metrics] });
-  }
-  return [...byScope.values()];
 }
 
 /** The same exporter, with a log line when exports begin to fail and when they succeed again. */

@@ -12,7 +12,7 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import { type ExpositionFormat, expositionFormat } from './accept.ts';
 import { renderExposition } from './exposition.ts';
-import type { ObservedMetrics } from './observed-metrics.ts';
+import type { OwnMetrics } from './own-metrics.ts';
 import { shared } from './shared.ts';
 
 export type ScrapeAnswer = { contentType: string; body: string };
@@ -29,8 +29,8 @@ export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
-export function createPrometheusReader(observed: ObservedMetrics): PrometheusReader {
-  const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [observed.producer()] });
+export function createPrometheusReader(own: OwnMetrics): PrometheusReader {
+  const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [own.producer()] });
   const collect = shared(async () => new Exposition((await reader.collect()).resourceMetrics));
   return {
     reader,

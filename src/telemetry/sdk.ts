@@ -12,20 +12,26 @@
 import { randomUUID } from 'node:crypto';
 import { type MeterProvider as ApiMeterProvider, metrics } from '@opentelemetry/api';
 import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-import { ConsoleMetricExporter, type IMetricReader, MeterProvider } from '@opentelemetry/sdk-metrics';
+import {
+  ConsoleMetricExporter,
+  type IMetricReader,
+  MeterProvider,
+  type MetricProducer,
+} from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import packageJson from '../../package.json' with { type: 'json' };
 import { schemaUrl } from './conventions.ts';
-import { ObservedMetrics } from './observed-metrics.ts';
-import { type OtelEnvironment, type OtelSettings, parseOtelEnv } from './otel-env.ts';
+import { ExponentialHistograms } from './exponential-histograms.ts';
+import { type OtelEnvironment, type OtelSettings, type OtlpSettings, parseOtelEnv } from './otel-env.ts';
 import {
   createOtlpExporter,
-  type OtlpExporter,
+  isExponential,
   PushReader,
   type TelemetryLog,
   unreadableFiles,
   withOutageLog,
 } from './otlp.ts';
+import { OwnMetrics } from './own-metrics.ts';
 import { createPrometheusReader, emptyScrape, type ScrapeAnswer } from './prometheus.ts';
 import { createSnapshotReader, type SnapshotReader } from './snapshot-reader.ts';
 
@@ -68,30 +74,21 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   for (const warning of settings.warnings) log.warn({}, warning);
   const resource = createResource(settings, instanceId);
   const identity = { instanceId: String(resource.attributes['service.instance.id']) };
-  const observed = new ObservedMetrics();
-  const snapshot = createSnapshotReader(observed);
-  if (settings.isDisabled) {
-    const provider = new MeterProvider({ resource, readers: [snapshot.reader] });
-    const reason = 'OTEL_SDK_DISABLED is true: no metrics are served here.';
-    return {
-      ...identity,
-      meterProvider: observed.meterProvider(provider),
-      snapshot,
-      scrape: async (accept) => emptyScrape(accept, reason),
-      forceFlush: async () => {},
-      shutdown: within(() => provider.shutdown(), log),
-    };
-  }
-  const prometheus = createPrometheusReader(observed);
-  const otlp = settings.otlp === undefined ? undefined : createOtlpExporter(settings.otlp, userAgent);
-  const pushReaders = createPushReaders(settings, observed, otlp, log);
+  if (settings.isDisabled) return { ...identity, ...startDisabled(resource, log) };
+  const push = settings.otlp && createOtlpPush(settings.otlp, log);
+  const own = new OwnMetrics(push?.exponential?.provider);
+  const snapshot = createSnapshotReader(own);
+  const prometheus = createPrometheusReader(own);
+  const pushReaders = push ? [new PushReader(push.exporter, settings, push.producersFrom(own))] : [];
+  if (settings.isConsole)
+    pushReaders.push(new PushReader(new ConsoleMetricExporter(), settings, [own.producer()]));
   const readers = [snapshot.reader, prometheus.reader, ...pushReaders];
   const start = registerGlobally ? startGlobally : startPrivately;
   const { provider, shutdown } = start(resource, readers, settings);
-  otlp?.setSelfObsMeterProvider(provider);
+  push?.tellOfItselfTo(provider);
   return {
     ...identity,
-    meterProvider: observed.meterProvider(provider),
+    meterProvider: own.meterProvider(provider),
     snapshot,
     scrape: prometheus.scrape,
     forceFlush: async () => {
@@ -102,6 +99,40 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
       await Promise.allSettled(pushReaders.map((reader) => reader.shutdown()));
       await shutdown();
     }, log),
+  };
+}
+
+/** What is exported by OTLP, and to whom. */
+function createOtlpPush(settings: OtlpSettings, log: TelemetryLog) {
+  const otlp = createOtlpExporter(settings, userAgent);
+  const temporalityOf = otlp.selectAggregationTemporality?.bind(otlp);
+  const exponential = isExponential(settings) ? new ExponentialHistograms(temporalityOf) : undefined;
+  const { protocol, url } = settings;
+  log.info({ protocol, endpoint: new URL(url).host }, 'exporting metrics by OTLP');
+  return {
+    exporter: withOutageLog(otlp, log),
+    exponential,
+    producersFrom(own: OwnMetrics): MetricProducer[] {
+      const ours = own.producer({ temporalityOf, leavesOutHistograms: exponential !== undefined });
+      // Ours hands on what waits to be recorded, so it is asked first.
+      return exponential === undefined ? [ours] : [ours, exponential];
+    },
+    tellOfItselfTo: (provider: ApiMeterProvider) => otlp.setSelfObsMeterProvider(provider),
+  };
+}
+
+/** The reports alone. */
+function startDisabled(resource: Resource, log: TelemetryLog): Omit<Telemetry, 'instanceId'> {
+  const own = new OwnMetrics();
+  const snapshot = createSnapshotReader(own);
+  const provider = new MeterProvider({ resource, readers: [snapshot.reader] });
+  const reason = 'OTEL_SDK_DISABLED is true: no metrics are served here.';
+  return {
+    meterProvider: own.meterProvider(provider),
+    snapshot,
+    scrape: async (accept) => emptyScrape(accept, reason),
+    forceFlush: async () => {},
+    shutdown: within(() => provider.shutdown(), log),
   };
 }
 
@@ -120,22 +151,6 @@ function createResource(settings: OtelSettings, instanceId: string | undefined):
       { schemaUrl },
     ),
   );
-}
-
-function createPushReaders(
-  settings: OtelSettings,
-  observed: ObservedMetrics,
-  otlp: OtlpExporter | undefined,
-  log: TelemetryLog,
-): PushReader[] {
-  const exporters = [];
-  if (otlp !== undefined) {
-    const { protocol, url } = settings.otlp!;
-    log.info({ protocol, endpoint: new URL(url).host }, 'exporting metrics by OTLP');
-    exporters.push(withOutageLog(otlp, log));
-  }
-  if (settings.isConsole) exporters.push(new ConsoleMetricExporter());
-  return exporters.map((exporter) => new PushReader(exporter, settings, observed));
 }
 
 type Started = { provider: ApiMeterProvider; shutdown(): Promise<void> };

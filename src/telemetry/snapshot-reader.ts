@@ -12,7 +12,7 @@
 import { AggregationTemporality, type MetricProducer, MetricReader } from '@opentelemetry/sdk-metrics';
 import type { Readings } from '../reports/readings.ts';
 import { CollectedReadings } from './collected-readings.ts';
-import type { ObservedMetrics } from './observed-metrics.ts';
+import type { OwnMetrics } from './own-metrics.ts';
 import { shared } from './shared.ts';
 
 export type SnapshotReader = {
@@ -51,8 +51,8 @@ class InMemoryReader extends MetricReader {
   }
 }
 
-export function createSnapshotReader(observed: ObservedMetrics): SnapshotReader {
-  const reader = new InMemoryReader(observed.producer());
+export function createSnapshotReader(own: OwnMetrics): SnapshotReader {
+  const reader = new InMemoryReader(own.producer());
   const collect = async (): Promise<Readings> => {
     if (reader.isClosed) throw new SnapshotClosedError();
     const timestampMs = Date.now();

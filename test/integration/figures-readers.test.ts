@@ -15,7 +15,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import fc from 'fast-check';
 import { createMeters } from '../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../src/telemetry/own-metrics.ts';
 import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
 import { handMadeFigures, sourcesOf } from '../support/figures.ts';
 
@@ -28,10 +28,10 @@ class TestReader extends MetricReader {
   readonly isDelta: boolean;
   readonly #sums = new Map<string, number>();
 
-  constructor(temporality: AggregationTemporality, observed: ObservedMetrics) {
+  constructor(temporality: AggregationTemporality, observed: OwnMetrics) {
     super({
       aggregationTemporalitySelector: () => temporality,
-      metricProducers: [observed.producer(() => temporality)],
+      metricProducers: [observed.producer({ temporalityOf: () => temporality })],
     });
     this.isDelta = temporality === AggregationTemporality.DELTA;
   }
@@ -94,7 +94,7 @@ function work(ms: number): void {
 test('three readers at random times see one machine, and the same windows', async () => {
   const platform = createPlatform({ sampleIntervalMs: 250 });
   const { CUMULATIVE, DELTA } = AggregationTemporality;
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const readers = [CUMULATIVE, DELTA, CUMULATIVE].map((temporality) => new TestReader(temporality, observed));
   createMeters(observed.meterProvider(new MeterProvider({ readers })), {
     ...sourcesOf(handMadeFigures()),

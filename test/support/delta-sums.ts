@@ -1,15 +1,15 @@
 /** A reader to whom sums are told as differences, as a push with delta temporality is, and who adds them up again. */
 import { AggregationTemporality, DataPointType, MetricReader } from '@opentelemetry/sdk-metrics';
-import type { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
+import type { OwnMetrics } from '../../src/telemetry/own-metrics.ts';
 
 export class DeltaSums extends MetricReader {
   readonly #sums = new Map<string, number>();
 
-  constructor(observed: ObservedMetrics) {
+  constructor(observed: OwnMetrics) {
     const aggregationTemporalitySelector = () => AggregationTemporality.DELTA;
     super({
       aggregationTemporalitySelector,
-      metricProducers: [observed.producer(aggregationTemporalitySelector)],
+      metricProducers: [observed.producer({ temporalityOf: aggregationTemporalitySelector })],
     });
   }
 

@@ -10,7 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { system } from '../../src/reports/system.ts';
 import { createMeters } from '../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../src/telemetry/own-metrics.ts';
 import { createPrometheusReader } from '../../src/telemetry/prometheus.ts';
 import { createSnapshotReader } from '../../src/telemetry/snapshot-reader.ts';
 import { createPlatform, type Platform } from '../../src/telemetry/sources/platform.ts';
@@ -20,7 +20,7 @@ import { parseText } from './openmetrics.ts';
 
 let platform: Platform | undefined;
 /** One of each kind, on one provider: JSON, /metrics, and a push of differences. */
-const observed = new ObservedMetrics();
+const observed = new OwnMetrics();
 const snapshot = createSnapshotReader(observed);
 const prometheus = createPrometheusReader(observed);
 const delta = new DeltaSums(observed);

@@ -4,7 +4,7 @@
  */
 import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { createMeters } from '../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../src/telemetry/own-metrics.ts';
 import { createSnapshotReader } from '../../src/telemetry/snapshot-reader.ts';
 import { handMadeFigures, sourcesOf } from './figures.ts';
 
@@ -21,7 +21,7 @@ class PlainReader extends MetricReader {
 
 const collections = 10_000;
 const figures = handMadeFigures();
-const observed = new ObservedMetrics();
+const observed = new OwnMetrics();
 const snapshot = createSnapshotReader(observed);
 const plain = new PlainReader();
 const provider = new MeterProvider({ readers: [snapshot.reader, plain, new PlainReader()] });

@@ -4,21 +4,18 @@
  * cgroup-v1/memory.rst, accounting/psi.rst.
  */
 import type { PlatformFiles } from './files.ts';
-import { count } from './procfs.ts';
+import { count, restOfLine } from './procfs.ts';
 
-/**
- * `name value` lines; undefined without any. Values beyond what a double holds exactly are left out, as is a line that
- * was cut.
- */
-export function parseKeyed(text: string): Map<string, number> | undefined {
-  const values = new Map<string, number>();
-  const end = text.lastIndexOf('\n');
-  for (const line of text.slice(0, Math.max(0, end)).split('\n')) {
-    const blank = line.indexOf(' ');
-    const value = count(line.slice(blank + 1));
-    if (blank > 0 && value !== undefined) values.set(line.slice(0, blank), value);
-  }
-  return values.size === 0 ? undefined : values;
+/** `name value` lines, of which a few are asked for. */
+export type Keyed = {
+  /** Undefined when there is no such line, or its value is beyond what a double holds exactly. */
+  get(name: string): number | undefined;
+};
+
+/** Undefined without any such line. One that was cut is none. */
+export function parseKeyed(text: string): Keyed | undefined {
+  if (!/^[^\s]+ \d+\n/m.test(text)) return undefined;
+  return { get: (name) => count(restOfLine(text, `${name} `)) };
 }
 
 /**

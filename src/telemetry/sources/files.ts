@@ -4,7 +4,7 @@
  * files that come in several pieces (mountinfo) nor for regular ones. A read is one system call, 1 to 10 us; at most
  * `descriptorsMax` descriptors are held, and a file beyond that number is opened for each read.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 
 /** The text of a file, or undefined when it cannot be read. Never throws. */
 export type ReadFile = (path: string) => string | undefined;
@@ -21,7 +21,7 @@ export type PlatformFiles = {
   list(path: string): string[] | undefined;
   /** `st_size` of a folder: for /proc/self/fd the number of open descriptors, since Linux 6.2. */
   folderSize(path: string): number | undefined;
-  /** From now on `read` keeps its descriptors. */
+  /** From now on descriptors are kept. */
   keep(): void;
   /** Closes them. Reading goes on to work, before `keep` and after this, by opening each time. */
   close(): void;
@@ -72,7 +72,15 @@ export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
       }
     },
     list: (path) => orUndefined(() => readdirSync(path)),
-    folderSize: (path) => orUndefined(() => statSync(path, { throwIfNoEntry: false })?.size),
+    folderSize(path) {
+      // By a descriptor, for the way to /proc/self/fd goes through a link and costs more than the answer.
+      if (!descriptors.has(path) && descriptors.size < room) {
+        const opened = orUndefined(() => openSync(path, 'r'));
+        if (opened !== undefined) descriptors.set(path, opened);
+      }
+      const kept = descriptors.get(path);
+      return orUndefined(() => (kept === undefined ? statSync(path) : fstatSync(kept)).size);
+    },
     keep() {
       room = descriptorsMax;
     },

@@ -1,6 +1,6 @@
 /**
  * What only Linux tells: /proc/self and control groups as one source of process and container figures. On other
- * systems there is none of it. Costs: status 11 us, limits 8, threads 4 each, container 25.
+ * systems there is none of it. Costs: status 11 us, threads 4 each where they have worked, container 25.
  */
 import type { ContainerFigures, PlatformSource, ProcessFigures } from '../figures.ts';
 import { createCgroup } from './cgroup.ts';
@@ -16,7 +16,8 @@ export type LinuxProcessFigures = Omit<
 
 export type Linux = {
   status(): Status;
-  process(status: Status): LinuxProcessFigures;
+  /** `otherThreadsSeconds` is the CPU time of all threads but the main one, where that is known. */
+  process(status: Status, otherThreadsSeconds?: number): LinuxProcessFigures;
   container(): ContainerFigures | undefined;
   /** CPUs that the scheduler may put the process on; undefined where /proc does not tell. */
   affinity(): number | undefined;
@@ -54,7 +55,7 @@ export function createLinux(
 
   return {
     status,
-    process: (read) =>
+    process: (read, otherThreadsSeconds) =>
       defined<LinuxProcessFigures>({
         virtualBytes: read.virtualBytes,
         residentByKind: read.residentByKind,
@@ -64,7 +65,7 @@ export function createLinux(
         threads: read.threads,
         fileDescriptors: procfs.fileDescriptors(),
         fileDescriptorLimit: procfs.fileDescriptorLimit(),
-        threadCpuTime: threads.read(read.threads),
+        threadCpuTime: threads.read(read.threads, otherThreadsSeconds),
       }),
     container: () => cgroup.read(),
     affinity: () => affinity,

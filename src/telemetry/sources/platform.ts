@@ -6,6 +6,7 @@
  * count of descriptors comes from a listing of 0.8 us each, seldom).
  */
 import { availableParallelism } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import type { GcType, PlatformFigures, PlatformSource } from '../figures.ts';
 import { platformSources } from '../figures.ts';
 import { createSampler, type SamplerOptions } from '../sampler.ts';
@@ -33,6 +34,13 @@ export type Platform = PlatformFigures & {
   /** Hears each pause of the garbage collector, a turn of the event loop later. */
   onGcPause(listener: (seconds: number, type: GcType) => void): void;
 };
+
+/** CPU time of all threads but the main one; undefined on another thread, which can only ask for itself. */
+function otherThreadsSeconds({ userCPUTime, systemCPUTime }: NodeJS.ResourceUsage): number | undefined {
+  if (!isMainThread) return undefined;
+  const { user, system } = process.threadCpuUsage();
+  return (userCPUTime + systemCPUTime - user - system) / 1e6;
+}
 
 /** How often to look whether the process was moved to other groups, or CPUs were plugged in: it costs 0.2 ms. */
 const refreshIntervalMs = 30_000;
@@ -115,7 +123,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       handOver(status);
       return {
         peakResidentBytes: usage.maxRSS * 1024,
-        ...linux?.process(status),
+        ...linux?.process(status, otherThreadsSeconds(usage)),
         cpuTime: { user: usage.userCPUTime / 1e6, system: usage.systemCPUTime / 1e6 },
         cpuLimit: cpuLimit(),
         uptime: process.uptime(),

@@ -1,7 +1,7 @@
 /**
  * The process as Linux sees it, from /proc/self: parsers, which are pure and never throw, and a reader. It knows
  * nothing of V8 nor of control groups. Formats: proc_pid_status(5), proc_pid_stat(5), proc_pid_limits(5).
- * A read costs 11 us for status, 8 for limits and 4 for each thread.
+ * A read costs 11 us for status, and 8 for limits, which are read seldom.
  */
 import type { MemoryKind } from '../figures.ts';
 import type { PlatformFiles } from './files.ts';
@@ -107,6 +107,9 @@ function parseRanges(text: string): [number, number][] | undefined {
   return ranges;
 }
 
+/** Nobody but an administrator changes a limit of a process that runs. */
+const limitRestMs = 30_000;
+
 export type Procfs = {
   status(): Status;
   fileDescriptorLimit(): number | undefined;
@@ -115,6 +118,8 @@ export type Procfs = {
 
 /** `onError` is called once for each file that could not be read or understood. */
 export function createProcfs(files: PlatformFiles, nowMs: () => number, onError: () => void): Procfs {
+  let limit: number | undefined;
+  let readLimitAtMs = Number.NEGATIVE_INFINITY;
   let listedCount: number | undefined;
   let listAgainAtMs = Number.NEGATIVE_INFINITY;
 
@@ -137,10 +142,14 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
       return status;
     },
     fileDescriptorLimit() {
+      if (nowMs() < readLimitAtMs) return limit;
       const text = files.read('/proc/self/limits');
       // A limit that is unlimited is no error; a file without the line is one.
-      if (text?.includes('\nMax open files ') !== true) onError();
-      return text === undefined ? undefined : parseFileDescriptorLimit(text);
+      const isThere = text?.includes('\nMax open files ') === true;
+      if (!isThere) onError();
+      limit = isThere ? parseFileDescriptorLimit(text) : undefined;
+      readLimitAtMs = isThere ? nowMs() + limitRestMs : readLimitAtMs;
+      return limit;
     },
     fileDescriptors() {
       // Before Linux 6.2 the folder's size is 0, and at least the three standard descriptors are never that few.
@@ -150,11 +159,16 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
 }
 
 function field(text: string, name: string): string | undefined {
-  const start = text.startsWith(`${name}:`) ? 0 : text.indexOf(`\n${name}:`) + 1;
-  if (start === 0 && !text.startsWith(`${name}:`)) return undefined;
+  return restOfLine(text, `${name}:`)?.trim();
+}
+
+/** What stands behind the beginning of a line; undefined without such a line, or when it was cut. */
+export function restOfLine(text: string, beginning: string): string | undefined {
+  const start = text.startsWith(beginning) ? 0 : text.indexOf(`\n${beginning}`) + 1;
+  if (start === 0 && !text.startsWith(beginning)) return undefined;
   const end = text.indexOf('\n', start);
-  // Without its line's end the value may have been cut in the middle of a number.
-  return end === -1 ? undefined : text.slice(start + name.length + 1, end).trim();
+  // Without its end the value may have been cut in the middle of a number.
+  return end === -1 ? undefined : text.slice(start + beginning.length, end);
 }
 
 /** A line of /proc/self/status or /proc/meminfo in bytes; undefined when it is not there, or not in kB. */

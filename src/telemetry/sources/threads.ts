@@ -1,7 +1,8 @@
 /**
  * CPU seconds by the role of the thread, from /proc/self/task/TID/stat: shows what V8's helpers and libuv's pool take
  * beside the one thread that runs JavaScript. The granularity is the kernel's tick, 10 ms. The sums never fall:
- * what a thread used stays counted after its end, save the part since the last read. 4 us a thread.
+ * what a thread used stays counted after its end, save the part since the last read. 4 us a thread, of which most sleep:
+ * as long as all but the main thread together have used less than a tick, they are not asked again.
  */
 import type { ThreadRole } from '../figures.ts';
 import { threadRoles } from '../figures.ts';
@@ -23,8 +24,11 @@ export function threadRole(pid: number, threadId: number, name: string): ThreadR
 type Seen = { ticks: number; startTicks: number };
 
 export type ThreadTimes = {
-  /** Seconds by role; undefined where /proc/self/task cannot be read. `threads` saves a listing when it is unchanged. */
-  read(threads: number | undefined): Record<ThreadRole, number> | undefined;
+  /**
+   * Seconds by role; undefined where /proc/self/task cannot be read. `threads`, how many there are, saves a listing when it
+   * is unchanged; `otherSeconds`, what all but the main one have used so far, saves asking them when they have slept.
+   */
+  read(threads: number | undefined, otherSeconds?: number): Record<ThreadRole, number> | undefined;
 };
 
 export function createThreadTimes(files: PlatformFiles, onError: () => void): ThreadTimes {
@@ -32,6 +36,8 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
   const live = new Map<string, Seen>();
   // Not process.pid: the numbers in /proc are those of the process-id namespace that it was mounted in.
   let pid: number | undefined;
+  /** What the others had used when they were asked. */
+  let otherSecondsAsked: number | undefined;
 
   /** Adds what the thread used since it was last seen to the role that it has now. False when it is gone. */
   function account(threadId: string): boolean {
@@ -58,11 +64,21 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
     return live.size > 0;
   }
 
+  function haveSlept(otherSeconds: number | undefined): boolean {
+    if (otherSeconds === undefined || otherSecondsAsked === undefined) return false;
+    return otherSeconds - otherSecondsAsked < 1 / ticksPerSecond;
+  }
+
   return {
-    read(threads) {
+    read(threads, otherSeconds) {
       pid ??= parseStat(files.readWhole('/proc/self/stat') ?? '')?.pid;
+      const othersSlept = threads === live.size && haveSlept(otherSeconds);
+      if (!othersSlept) otherSecondsAsked = otherSeconds;
       const done = new Set<string>();
-      for (const threadId of [...live.keys()]) if (account(threadId)) done.add(threadId);
+      for (const threadId of [...live.keys()]) {
+        const isAsleep = othersSlept && threadId !== String(pid);
+        if (isAsleep || account(threadId)) done.add(threadId);
+      }
       // As many live ones as the kernel counts means that none is new, since none has just been found gone.
       const complete = done.size > 0 && done.size === threads;
       if (pid === undefined || (!complete && !relist(done))) {

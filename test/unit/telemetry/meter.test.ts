@@ -10,7 +10,7 @@ import { type Instrument, instruments } from '../../../src/telemetry/catalogue.t
 import { gcTypes } from '../../../src/telemetry/figures.ts';
 import type { FigureSources } from '../../../src/telemetry/instant.ts';
 import { createMeters, type Meters } from '../../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 import { createSnapshotReader, type SnapshotReader } from '../../../src/telemetry/snapshot-reader.ts';
 import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
@@ -23,7 +23,7 @@ type Bench = {
 
 function start(change: (sources: FigureSources) => FigureSources = (sources) => sources): Bench {
   const figures = handMadeFigures();
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const snapshot = createSnapshotReader(observed);
   const provider = new MeterProvider({ readers: [snapshot.reader] });
   const meters = createMeters(observed.meterProvider(provider), change(sourcesOf(figures)));
@@ -247,7 +247,7 @@ test('a figure that is no finite number is left out and counted', async () => {
 test('every part is read once per collection, however many readers collide', async () => {
   let asked = 0;
   const figures = handMadeFigures();
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const snapshots = [createSnapshotReader(observed), createSnapshotReader(observed)];
   const provider = new MeterProvider({ readers: snapshots.map(({ reader }) => reader) });
   createMeters(observed.meterProvider(provider), {

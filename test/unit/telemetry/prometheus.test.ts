@@ -8,7 +8,7 @@ import { expositionFormat } from '../../../src/telemetry/accept.ts';
 import { instruments } from '../../../src/telemetry/catalogue.ts';
 import { createMeters } from '../../../src/telemetry/meter.ts';
 import { type SeriesKind, seriesName } from '../../../src/telemetry/metric-names.ts';
-import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 import { contentTypes, createPrometheusReader, emptyScrape } from '../../../src/telemetry/prometheus.ts';
 import { renderBoundary } from '../../../src/telemetry/series.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
@@ -19,7 +19,7 @@ const awkward = 'a "quoted" \\ name\nof two lines';
 
 function start() {
   const figures = handMadeFigures();
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const prometheus = createPrometheusReader(observed);
   const resource = resourceFromAttributes({ 'service.name': 'tidegauge', 'deployment.note': awkward });
   const provider = new MeterProvider({ resource, readers: [prometheus.reader] });
@@ -99,7 +99,7 @@ test('the text says what the library’s own serializer would, at each scrape an
 });
 
 test('instruments of one name in two scopes are one family, unless they are of two types', async () => {
-  const prometheus = createPrometheusReader(new ObservedMetrics());
+  const prometheus = createPrometheusReader(new OwnMetrics());
   const provider = new MeterProvider({ readers: [prometheus.reader] });
   for (const scope of ['a', 'b'])
     provider.getMeter(scope).createCounter('requests', { unit: '{request}' }).add(1, { scope });
@@ -119,7 +119,7 @@ test('instruments of one name in two scopes are one family, unless they are of t
 });
 
 test('attributes that become one label share it, in the order of their names', async () => {
-  const prometheus = createPrometheusReader(new ObservedMetrics());
+  const prometheus = createPrometheusReader(new OwnMetrics());
   const resource = resourceFromAttributes({
     'pod.name': 'dots',
     a: 1,
@@ -242,7 +242,7 @@ test('a scrape shows the figures as they are, and changes nothing of the SDK', a
 });
 
 test('a part that cannot be read is missing and counted, and the scrape succeeds', async () => {
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const prometheus = createPrometheusReader(observed);
   createMeters(observed.meterProvider(new MeterProvider({ readers: [prometheus.reader] })), {
     ...sourcesOf(handMadeFigures()),

@@ -22,14 +22,15 @@ import { closeReasons } from '../../../src/gateway/close-codes.ts';
 import { instruments } from '../../../src/telemetry/catalogue.ts';
 import { gcTypes } from '../../../src/telemetry/figures.ts';
 import { createMeters, type Meters } from '../../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 class TestReader extends MetricReader {
-  constructor(temporality: AggregationTemporality, observed?: ObservedMetrics) {
+  constructor(temporality: AggregationTemporality, observed?: OwnMetrics) {
     super({
       aggregationTemporalitySelector: () => temporality,
-      metricProducers: observed === undefined ? [] : [observed.producer(() => temporality)],
+      metricProducers:
+        observed === undefined ? [] : [observed.producer({ temporalityOf: () => temporality })],
     });
   }
   protected override async onForceFlush(): Promise<void> {}
@@ -114,7 +115,7 @@ function recordAll({ gateway, ...meters }: Meters, random: () => number): void {
 
 /** Readers and meters as the service has them: of one provider. */
 function observedBy(chosen: readonly AggregationTemporality[], figures: HandMadeFigures) {
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const readers = chosen.map((temporality) => new TestReader(temporality, observed));
   const meters = createMeters(observed.meterProvider(new MeterProvider({ readers })), sourcesOf(figures));
   return { readers, meters };

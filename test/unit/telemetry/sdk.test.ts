@@ -31,6 +31,7 @@ type Metric = {
   name: string;
   sum?: { dataPoints: Point[]; aggregationTemporality: number; isMonotonic: boolean };
   histogram?: { dataPoints: Point[]; aggregationTemporality: number };
+  exponentialHistogram?: { dataPoints: (Point & { count: string | number; sum: number })[] };
 };
 
 type FakeCollector = { url: string; exports: Export[]; answer: { status: number }; close(): Promise<void> };
@@ -294,6 +295,42 @@ test('what an export tells was counted over a time, which differences share out 
     await collector.close();
   }
 });
+
+for (const temporality of ['cumulative', 'delta'] as const) {
+  test(`an export may have exponential buckets, ${temporality}, while everybody else has those of the catalogue`, async () => {
+    const collector = await startCollector();
+    const { meters, snapshot, scrape, forceFlush, shutdown } = start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality,
+      OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION: 'base2_exponential_bucket_histogram',
+    });
+    for (const recipients of [3, 9]) {
+      await wait(5);
+      meters.gateway.fanoutRecipients(recipients);
+      await forceFlush();
+    }
+    const name = 'tidegauge.fanout.recipients';
+    const told = collector.exports.map((one) => {
+      const metrics = metricsIn(one).filter((metric) => metric.name === name);
+      assert.equal(metrics.length, 1, 'it comes once');
+      assert.equal(metrics[0]!.histogram, undefined);
+      return metrics[0]!.exponentialHistogram!.dataPoints[0]!;
+    });
+    const [first, second] = told;
+    const isDelta = temporality === 'delta';
+    assert.deepEqual(
+      told.map(({ count, sum }) => ({ count: Number(count), sum })),
+      [{ count: 1, sum: 3 }, isDelta ? { count: 1, sum: 9 } : { count: 2, sum: 12 }],
+    );
+    for (const { startTimeUnixNano: from, timeUnixNano: to } of told) assert.ok(BigInt(from) < BigInt(to));
+    assert.equal(second!.startTimeUnixNano, isDelta ? first!.timeUnixNano : first!.startTimeUnixNano);
+    assert.equal((await snapshot.collect()).histogram(name)?.sum, 12);
+    assert.match((await scrape(undefined)).body, /\ntidegauge_fanout_recipients_bucket{le="5.0"} 1\n/);
+    await shutdown(5_000);
+    await collector.close();
+  });
+}
 
 test('scopes of ours, each in one piece, and the resource say which conventions they follow', async () => {
   const collector = await startCollector();

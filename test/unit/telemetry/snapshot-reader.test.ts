@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { createMeters } from '../../../src/telemetry/meter.ts';
-import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 import { createSnapshotReader, SnapshotClosedError } from '../../../src/telemetry/snapshot-reader.ts';
 import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 function start() {
   const figures = handMadeFigures();
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const snapshot = createSnapshotReader(observed);
   const provider = new MeterProvider({ readers: [snapshot.reader] });
   let asked = 0;

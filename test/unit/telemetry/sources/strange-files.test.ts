@@ -29,7 +29,10 @@ const parsers: Readonly<Record<string, (text: string) => unknown>> = {
   parseFileDescriptorLimit,
   parseMemoryInfo,
   parseCpuStat,
-  parseKeyed: (text) => Object.fromEntries(parseKeyed(text) ?? []),
+  parseKeyed: (text) => {
+    const names = text.split(/[ \n]/, 20);
+    return Object.fromEntries(names.map((name) => [name, parseKeyed(text)?.get(name)]));
+  },
   parseNumber,
   parseCpuMax,
   parsePressure,

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Attributes, ValueType } from '@opentelemetry/api';
+import { type Attributes, type Meter, ValueType } from '@opentelemetry/api';
 import {
   AggregationTemporality,
   type DataPoint,
@@ -12,7 +12,7 @@ import {
   MeterProvider,
   MetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { ObservedMetrics } from '../../../src/telemetry/observed-metrics.ts';
+import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 
 const { CUMULATIVE, DELTA } = AggregationTemporality;
 
@@ -22,8 +22,10 @@ class TestReader extends MetricReader {
 }
 
 function start(temporality: AggregationTemporality = CUMULATIVE) {
-  const observed = new ObservedMetrics();
-  const reader = new TestReader({ metricProducers: [observed.producer(() => temporality)] });
+  const observed = new OwnMetrics();
+  const reader = new TestReader({
+    metricProducers: [observed.producer({ temporalityOf: () => temporality })],
+  });
   const provider = observed.meterProvider(new MeterProvider({ readers: [reader] }));
   const meter = provider.getMeter('a scope', '1.0.0', { schemaUrl: 'https://example.org/schema' });
   const collect = async () => {
@@ -153,7 +155,6 @@ test('what the SDK makes goes beside it, and instruments of other providers are 
   again.createCounter('counter').add(1);
   again.createUpDownCounter('up-down').add(2);
   again.createGauge('gauge').record(3);
-  again.createHistogram('histogram').record(4);
   const foreign = new MeterProvider().getMeter('a scope').createObservableGauge('foreign');
   const ours = again.createObservableGauge('ours', { unit: 'By', description: 'Bytes.' });
   meter.addBatchObservableCallback(
@@ -167,7 +168,7 @@ test('what the SDK makes goes beside it, and instruments of other providers are 
   const [sdk, observed] = scopeMetrics;
   assert.deepEqual(
     sdk!.metrics.map(({ descriptor }) => descriptor.name),
-    ['counter', 'up-down', 'gauge', 'histogram'],
+    ['counter', 'up-down', 'gauge'],
   );
   assert.deepEqual([values('ours'), values('foreign')], [[5], []]);
   assert.deepEqual(observed!.scope, { name: 'a scope', version: '1.0.0', ...options });
@@ -179,11 +180,67 @@ test('what the SDK makes goes beside it, and instruments of other providers are 
   );
 });
 
+/** By one provider of ours and by the SDK's, which must not be told from each other. */
+async function histogramsOf(record: (meter: Meter) => void): Promise<[ours: unknown, sdk: unknown]> {
+  const own = new OwnMetrics();
+  const readers = [new TestReader({ metricProducers: [own.producer()] }), new TestReader()];
+  const [ours, sdk] = readers.map((reader) => new MeterProvider({ readers: [reader] }));
+  record(own.meterProvider(ours!).getMeter('a scope'));
+  record(sdk!.getMeter('a scope'));
+  const told = readers.map(async (reader) => {
+    const { resourceMetrics } = await reader.collect();
+    return resourceMetrics.scopeMetrics.flatMap(({ metrics }) =>
+      metrics.map(({ descriptor, dataPointType, dataPoints }) => ({
+        name: descriptor.name,
+        dataPointType,
+        values: dataPoints.map(({ attributes, value }) => ({ attributes, value })),
+      })),
+    );
+  });
+  return (await Promise.all(told)) as [unknown, unknown];
+}
+
+test('a histogram puts values where the SDK puts them: on a boundary, beyond the last, and by default', async () => {
+  const [ours, sdk] = await histogramsOf((meter) => {
+    const advice = { explicitBucketBoundaries: [0.5, 1, 2] };
+    const seconds = meter.createHistogram('seconds', { unit: 's', advice });
+    for (const value of [0, 0.5, 0.500001, 1, 2, 2.5, 1e9, Number.POSITIVE_INFINITY]) seconds.record(value);
+    const bytes = meter.createHistogram('bytes');
+    for (const value of [0, 1, 5, 6, 10_000, 10_001]) bytes.record(value, used);
+    meter.createHistogram('nothing');
+  });
+  assert.deepEqual(ours, sdk);
+});
+
+test('a histogram records what is no number, or negative, as little as the SDK does', async () => {
+  const [ours, sdk] = await histogramsOf((meter) => {
+    const seconds = meter.createHistogram('seconds');
+    for (const value of [-1, Number.NEGATIVE_INFINITY, 3]) seconds.record(value);
+    meter.createHistogram('none').record(-0.5);
+    const whole = meter.createHistogram('whole', { valueType: ValueType.INT });
+    for (const value of [2.75, 5]) whole.record(value);
+  });
+  assert.deepEqual(ours, sdk);
+  const { meter, collect } = start();
+  meter.createHistogram('seconds').record(Number.NaN);
+  assert.deepEqual((await collect()).scopeMetrics, []);
+});
+
+test('what was told does not change any more', async () => {
+  const { meter, collect } = start();
+  const seconds = meter.createHistogram('seconds');
+  seconds.record(1);
+  const { scopeMetrics } = await collect();
+  const before = structuredClone(scopeMetrics);
+  seconds.record(2);
+  assert.deepEqual(scopeMetrics, before);
+});
+
 test('a reader that takes differences of counters only gets the rest as sums', async () => {
-  const observed = new ObservedMetrics();
+  const observed = new OwnMetrics();
   const ofCounters = (type: InstrumentType) =>
     type === InstrumentType.OBSERVABLE_COUNTER ? DELTA : CUMULATIVE;
-  const producers = [observed.producer(ofCounters), observed.producer()];
+  const producers = [observed.producer({ temporalityOf: ofCounters }), observed.producer()];
   const meter = observed.meterProvider(new MeterProvider()).getMeter('a scope');
   let now = 0;
   for (const kind of ['createObservableCounter', 'createObservableUpDownCounter'] as const)
