@@ -79,7 +79,7 @@ export class OwnMetrics {
         let meter = this.#meters.get(key);
         if (meter === undefined) {
           const others = this.#alsoRecordTo?.getMeter(name, version, options);
-          meter = new OwnMeter(scope, sdk.getMeter(name, version, options), others);
+          meter = new OwnMeter(scope, () => sdk.getMeter(name, version, options), others);
           this.#meters.set(key, meter);
         }
         return meter;
@@ -293,14 +293,15 @@ class OwnHistogram implements Histogram {
 
 class OwnMeter implements Meter {
   readonly scope: InstrumentationScope;
-  readonly #sdk: Meter;
+  /** Asked only for what is not ours: the SDK looks into each meter that it has made, at each collection. */
+  readonly #sdk: () => Meter;
   /** Where histograms record too. */
   readonly #others: Meter | undefined;
   readonly #observed: ObservedInstrument[] = [];
   readonly #histograms: OwnHistogram[] = [];
   readonly #callbacks = new Set<BatchObservableCallback>();
 
-  constructor(scope: InstrumentationScope, sdk: Meter, others: Meter | undefined) {
+  constructor(scope: InstrumentationScope, sdk: () => Meter, others: Meter | undefined) {
     this.scope = scope;
     this.#sdk = sdk;
     this.#others = others;
@@ -340,15 +341,15 @@ class OwnMeter implements Meter {
   }
 
   createCounter(name: string, options?: MetricOptions): Counter {
-    return this.#sdk.createCounter(name, options);
+    return this.#sdk().createCounter(name, options);
   }
 
   createUpDownCounter(name: string, options?: MetricOptions): UpDownCounter {
-    return this.#sdk.createUpDownCounter(name, options);
+    return this.#sdk().createUpDownCounter(name, options);
   }
 
   createGauge(name: string, options?: MetricOptions): Gauge {
-    return this.#sdk.createGauge(name, options);
+    return this.#sdk().createGauge(name, options);
   }
 
   observe(collection: Collection): void {
