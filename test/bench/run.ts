@@ -91,6 +91,9 @@ export async function run(name: ContenderName, workload: Workload, options: RunO
       ...loadArgs(contender, workload, options, { port: new URL(url).port, pid: server.pid }),
     ]);
     await said(load, 'event', 'ready', DIAL_LIMIT_MS);
+    // From the warm-up on: the first answers have code compiled anew that until then had seen nothing but fan-out.
+    const scrapes = name === 'telemetry-on' ? scrapeEachSecond(url) : undefined;
+    stops.push(() => scrapes?.stop());
     const publishSeconds = options.warmUpSeconds + options.seconds + PUBLISH_BEYOND_SECONDS;
     const publisher = await start('publisher', process.execPath, [
       script('publisher.ts'),
@@ -98,8 +101,6 @@ export async function run(name: ContenderName, workload: Workload, options: RunO
     ]);
     const limitMs = publishSeconds * 1000 + BEYOND_WINDOW_LIMIT_MS;
     await said(load, 'event', 'window', limitMs);
-    const scrapes = name === 'telemetry-on' ? scrapeEachSecond(url) : undefined;
-    stops.push(() => scrapes?.stop());
     // The workload that asks what telemetry costs is asked for nothing else.
     const watch = contender.hasFigures && !scrapes ? watchLoop(url, sampleSeconds) : undefined;
     stops.push(() => watch?.stop());

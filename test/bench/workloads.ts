@@ -108,7 +108,8 @@ export const workloads: Record<string, Workload> = {
     warmUpSeconds: SETTLED_SECONDS,
   },
   telemetry: {
-    ...fanout(1_000, 1_000, 20, ['telemetry-on', 'telemetry-off']),
+    ...fanout(1_000, 1_000, 30, ['telemetry-on', 'telemetry-off']),
+    warmUpSeconds: SETTLED_SECONDS,
     what: 'as fanout-1000x1000: all instruments, three readers and a scrape each second, against none',
   },
 };
