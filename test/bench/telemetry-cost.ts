@@ -44,7 +44,8 @@ type Share = { median: number; mean: number };
 type IdleShares = { windows: number; scraped: Share; probed: Share; alone: Share; added: Share };
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
-const WARM_UP = 60;
+/** The first ones run code that is not optimised yet, which is not what they cost for months. */
+const WARM_UP = 600;
 const ROUNDS = 300;
 /** Between two rounds: as long as nobody would ask more often, and other work displaces caches. */
 const PAUSE_MS = 10;
@@ -91,12 +92,12 @@ async function cost(collect: () => Promise<unknown>, allocatedBytes: () => Promi
     if (round === 0) before = await allocatedBytes();
     await wait(PAUSE_MS);
     const startMs = performance.now();
-    const startCpu = process.threadCpuUsage();
+    const startCpuMs = threadCpuMs();
     await collect();
-    const cpu = process.threadCpuUsage(startCpu);
+    const cpu = threadCpuMs() - startCpuMs;
     if (round < 0) continue;
     tookMs.push(performance.now() - startMs);
-    cpuMs.push((cpu.user + cpu.system) / 1000);
+    cpuMs.push(cpu);
   }
   const allocated = (await allocatedBytes()) - before;
   return {
@@ -107,6 +108,13 @@ async function cost(collect: () => Promise<unknown>, allocatedBytes: () => Promi
     cpuP99Ms: quantile(cpuMs, 0.99),
     allocatedKiB: allocated / ROUNDS / 1024,
   };
+}
+
+/** The kernel brings a thread's account up to date when the whole process is asked for; else it is that of the last tick. */
+function threadCpuMs(): number {
+  process.cpuUsage();
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 type Gateway = { child: Child; url: string; said(message: string): Record<string, unknown> | undefined };
@@ -180,7 +188,6 @@ function scheduledSeconds(pid: number): number {
   );
 }
 
-/** The first requests run code that is not optimised yet, which is not what they cost for months. */
 async function warmUp(gateway: Gateway, path: string): Promise<void> {
   for (let round = 0; round < WARM_UP; round += 1) {
     await ask(`${gateway.url}${path}`);

@@ -35,7 +35,10 @@ export type Platform = PlatformFigures & {
   onGcPause(listener: (seconds: number, type: GcType) => void): void;
 };
 
-/** CPU time of all threads but the main one; undefined on another thread, which can only ask for itself. */
+/**
+ * CPU time of all threads but the main one; undefined on another thread, which can only ask for itself. Asking for the whole
+ * process, just before, has brought the kernel's account of this thread up to date.
+ */
 function otherThreadsSeconds({ userCPUTime, systemCPUTime }: NodeJS.ResourceUsage): number | undefined {
   if (!isMainThread) return undefined;
   const { user, system } = process.threadCpuUsage();
