@@ -6,9 +6,9 @@
  *   time on the clock stands the thread's own CPU time, which has no waiting for a busy or stolen core in it;
  * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes beside one with a
  *   no-op in telemetry's place whose sampler rests, both idle with as many clients in the same five seconds, by the
- *   scheduler's own account, which the kernel keeps in nanoseconds. In every second window the other is asked for /livez:
- *   what comes each five seconds finds the processor's caches full of other things, and costs several times what it does
- *   in a loop, whatever it is. Medians of windows, and means: a minute or two after the dialling V8 clears up for a tenth
+ *   scheduler's own account, which the kernel keeps in nanoseconds. In every second window the other is asked for /livez, and
+ *   Node's own HTTP server for a word: what comes each five seconds finds the processor's caches full of other things, and
+ *   costs several times what it does in a loop, whatever it is. Medians of windows, and means: a minute or two after the dialling V8 clears up for a tenth
  *   of a second in either process, which is as much as all of its windows together.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
@@ -41,11 +41,21 @@ const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once'] as const;
 type Collections = Record<(typeof collectors)[number], Cost>;
 type Share = { median: number; mean: number };
 /** Shares of a core in windows of five seconds, and what telemetry adds in those in which the other was left alone. */
-type IdleShares = { windows: number; scraped: Share; probed: Share; alone: Share; added: Share };
+type IdleShares = {
+  windows: number;
+  scraped: Share;
+  probed: Share;
+  alone: Share;
+  added: Share;
+  /** Of Node's own HTTP server, with a request in the window and without. */
+  bareAsked: Share;
+  bareAlone: Share;
+};
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
 /** The first ones run code that is not optimised yet, which is not what they cost for months. */
 const WARM_UP = 600;
+const WARM_UP_REQUESTS = 5_000;
 const ROUNDS = 300;
 /** Between two rounds: as long as nobody would ask more often, and other work displaces caches. */
 const PAUSE_MS = 10;
@@ -188,11 +198,9 @@ function scheduledSeconds(pid: number): number {
   );
 }
 
+/** Until nothing is compiled any more, for that goes on beside the main thread and would be counted. */
 async function warmUp(gateway: Gateway, path: string): Promise<void> {
-  for (let round = 0; round < WARM_UP; round += 1) {
-    await ask(`${gateway.url}${path}`);
-    await wait(PAUSE_MS);
-  }
+  for (let request = 0; request < WARM_UP_REQUESTS; request += 1) await ask(`${gateway.url}${path}`);
 }
 
 async function measureIdleShares(connections: number, seconds: number): Promise<IdleShares> {
@@ -202,36 +210,47 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   });
   await connectClients(full, connections);
   await connectClients(bare, connections);
+  const floor = await startGateway('bare http', [file('peers/bare-http.ts')]);
   await warmUp(full, '/metrics');
   await warmUp(bare, '/livez');
+  await warmUp(floor, '/');
   await wait(SETTLE_MS);
-  const scraped: number[] = [];
-  const probed: number[] = [];
-  const alone: number[] = [];
-  const added: number[] = [];
+  const processes = [full, bare, floor];
+  const shares = {
+    scraped: [] as number[],
+    probed: [] as number[],
+    alone: [] as number[],
+    added: [] as number[],
+    bareAsked: [] as number[],
+    bareAlone: [] as number[],
+  };
   const windows = Math.max(2, Math.round((seconds * 1000) / WINDOW_MS));
   for (let window = 0; window < windows; window += 1) {
     const isProbed = window % 2 === 1;
     const beginMs = performance.now();
-    const before = [full, bare].map(({ child }) => scheduledSeconds(child.pid));
+    const before = processes.map(({ child }) => scheduledSeconds(child.pid));
     await ask(`${full.url}/metrics`);
-    if (isProbed) await ask(`${bare.url}/livez`);
+    if (isProbed) for (const { url } of [bare, floor]) await ask(`${url}/livez`);
     await wait(beginMs + WINDOW_MS - performance.now());
     const passed = (performance.now() - beginMs) / 1000;
-    const [withTelemetry = 0, without = 0] = [full, bare].map(
+    const [withTelemetry = 0, without = 0, bareHttp = 0] = processes.map(
       ({ child }, index) => (scheduledSeconds(child.pid) - (before[index] ?? 0)) / passed,
     );
-    scraped.push(withTelemetry);
-    (isProbed ? probed : alone).push(without);
-    if (!isProbed) added.push(withTelemetry - without);
+    shares.scraped.push(withTelemetry);
+    (isProbed ? shares.probed : shares.alone).push(without);
+    (isProbed ? shares.bareAsked : shares.bareAlone).push(bareHttp);
+    if (!isProbed) shares.added.push(withTelemetry - without);
   }
   await endAll();
+  const { scraped, probed, alone, added, bareAsked, bareAlone } = shares;
   return {
     windows,
     scraped: share(scraped),
     probed: share(probed),
     alone: share(alone),
     added: share(added),
+    bareAsked: share(bareAsked),
+    bareAlone: share(bareAlone),
   };
 }
 
@@ -266,11 +285,15 @@ function renderCollections(collections: Collections): string {
   ].join('\n');
 }
 
-function renderIdle({ windows, scraped, probed, alone, added }: IdleShares): string {
+function renderIdle(idle: IdleShares): string {
+  const { windows, scraped, probed, alone, added, bareAsked, bareAlone } = idle;
   const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
   const row = (name: string, { median, mean }: Share): string =>
     `| ${name} | ${percent(median)} | ${percent(mean)} |`;
-  const byRequest = { median: probed.median - alone.median, mean: probed.mean - alone.mean };
+  const less = (one: Share, other: Share): Share => ({
+    median: one.median - other.median,
+    mean: one.mean - other.mean,
+  });
   return [
     `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | mean |`,
     '| --- | --- | --- |',
@@ -278,7 +301,8 @@ function renderIdle({ windows, scraped, probed, alone, added }: IdleShares): str
     row('without, asked for /livez in every second one', probed),
     row('without, left alone in the others', alone),
     row(`what telemetry adds (target: under ${percent(targets.idleShare)})`, added),
-    row('of which any request would', byRequest),
+    row('of which any request to us would', less(probed, alone)),
+    row("and one to Node's own HTTP server, which says `ok`", less(bareAsked, bareAlone)),
   ].join('\n');
 }
 

@@ -32,35 +32,48 @@ function wireSubjects(subscriptions: number): Buffer[] {
   );
 }
 
-/** Median microseconds a message, after a few repeats that only warm up. */
-function timed(subscriptions: number, pass: (subjects: readonly string[]) => void): number {
-  const onWire = wireSubjects(subscriptions);
-  const perMessageUs: number[] = [];
+type Pass = (subjects: readonly string[]) => void;
+
+/**
+ * Median microseconds a message of each side, after a few repeats that only warm up. The two take turns: a shared machine
+ * is faster in one minute than in the next.
+ */
+function compare(prepare: (subscriptions: number) => Pass): MatchingResult['index'] {
+  const sides = [FEW, MANY].map((subscriptions) => ({
+    onWire: wireSubjects(subscriptions),
+    pass: prepare(subscriptions),
+    perMessageUs: [] as number[],
+  }));
   for (let repeat = 0; repeat < REPEATS; repeat += 1) {
-    // Strings made anew each time, as a bus makes them: a string that has been looked up once knows its hash.
-    const subjects = onWire.map((bytes) => bytes.toString('latin1'));
-    const startMs = performance.now();
-    pass(subjects);
-    perMessageUs.push(((performance.now() - startMs) * 1000) / MESSAGES);
+    for (const { onWire, pass, perMessageUs } of sides) {
+      // Strings made anew each time, as a bus makes them: a string that has been looked up once knows its hash.
+      const subjects = onWire.map((bytes) => bytes.toString('latin1'));
+      const startMs = performance.now();
+      pass(subjects);
+      perMessageUs.push(((performance.now() - startMs) * 1000) / MESSAGES);
+    }
   }
-  return median(perMessageUs.slice(REPEATS / 3));
+  const [few = Number.NaN, many = Number.NaN] = sides.map(({ perMessageUs }) =>
+    median(perMessageUs.slice(REPEATS / 3)),
+  );
+  return { few, many, differenceUs: many - few };
 }
 
-function timeIndex(subscriptions: number): number {
+function prepareIndex(subscriptions: number): Pass {
   const index = new SubjectIndex<number>();
   for (let number = 0; number < subscriptions; number += 1) index.add(patternOf(number), number);
   let found = 0;
   const visit = (): void => {
     found += 1;
   };
-  const us = timed(subscriptions, (subjects) => {
+  return (subjects) => {
+    found = 0;
     for (const subject of subjects) index.match(subject, visit);
-  });
-  if (found !== MESSAGES * REPEATS) throw new Error(`found ${found} listeners`);
-  return us;
+    if (found !== MESSAGES) throw new Error(`found ${found} listeners`);
+  };
 }
 
-function timeHub(subscriptions: number): number {
+function prepareHub(subscriptions: number): Pass {
   const perClient = subscriptions / CLIENTS;
   const { gateway, recorded, turn } = createTestGateway({
     subscriptionsMax: perClient,
@@ -74,23 +87,16 @@ function timeHub(subscriptions: number): number {
     const words = Buffer.from(JSON.stringify({ type: 'subscribe', channels }));
     gateway.clientEvents.message(connection, words, false);
   }
-  willing.writes = 0;
-  const us = timed(subscriptions, (subjects) => {
+  return (subjects) => {
+    willing.writes = 0;
     for (const [message, subject] of subjects.entries()) {
       gateway.hub.publish(subject, payload);
       if (message % MESSAGES_PER_TURN === MESSAGES_PER_TURN - 1) turn();
     }
     for (const calls of Object.values(recorded)) calls.length = 0;
-  });
-  if (willing.writes === 0) throw new Error('nothing was delivered');
-  return us;
+    if (willing.writes === 0) throw new Error('nothing was delivered');
+  };
 }
 
-function compare(time: (subscriptions: number) => number): MatchingResult['index'] {
-  const few = time(FEW);
-  const many = time(MANY);
-  return { few, many, differenceUs: many - few };
-}
-
-const result: MatchingResult = { index: compare(timeIndex), hub: compare(timeHub) };
+const result: MatchingResult = { index: compare(prepareIndex), hub: compare(prepareHub) };
 console.log(JSON.stringify(result));
