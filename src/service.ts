@@ -79,10 +79,7 @@ export class Service {
       sampleIntervalMs: settings.sampleIntervalMs,
       ...platform,
     });
-    this.#connectionLimit = connectionLimit(
-      settings.connectionsMax,
-      this.#platform.process().fileDescriptorLimit,
-    );
+    this.#connectionLimit = connectionLimit(settings.connectionsMax, this.#platform.fileDescriptorLimit());
     this.#meters = createMeters(telemetry.meterProvider, {
       gateway: () => this.gateway.figures(notReady(this.#readinessFacts())),
       bus: () => ({

@@ -19,6 +19,7 @@ export type Linux = {
   /** `otherThreadsSeconds` is the CPU time of all threads but the main one, where that is known. */
   process(status: Status, otherThreadsSeconds?: number): LinuxProcessFigures;
   container(): ContainerFigures | undefined;
+  fileDescriptorLimit(): number | undefined;
   /** CPUs that the scheduler may put the process on; undefined where /proc does not tell. */
   affinity(): number | undefined;
   /** CPUs that quotas leave, a fraction; undefined without one. */
@@ -68,6 +69,7 @@ export function createLinux(
         threadCpuTime: threads.read(read.threads, otherThreadsSeconds),
       }),
     container: () => cgroup.read(),
+    fileDescriptorLimit: () => procfs.fileDescriptorLimit(),
     affinity: () => affinity,
     quota: () => cgroup.cpuLimit(),
     refresh() {

@@ -27,6 +27,8 @@ export type PlatformOptions = {
 } & Pick<SamplerOptions, 'nowMs' | 'unixMs' | 'setTimer'>;
 
 export type Platform = PlatformFigures & {
+  /** Soft limit; undefined when there is none, or nobody tells. */
+  fileDescriptorLimit(): number | undefined;
   /** Before this, windows read 0 and no pause is counted; all the rest is there. */
   start(): void;
   /** Leaves no timer, observer or descriptor. Reading goes on to work. */
@@ -158,6 +160,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       };
     },
     container: () => linux?.container(),
+    fileDescriptorLimit: () => linux?.fileDescriptorLimit(),
     host,
     window: () => sampler.window(),
     start() {

@@ -143,7 +143,8 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
     },
     fileDescriptorLimit() {
       if (nowMs() < readLimitAtMs) return limit;
-      const text = files.read('/proc/self/limits');
+      // Too seldom to keep a descriptor for it.
+      const text = files.readWhole('/proc/self/limits');
       // A limit that is unlimited is no error; a file without the line is one.
       const isThere = text?.includes('\nMax open files ') === true;
       if (!isThere) onError();
