@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPlatformFiles, type ReadFile } from '../../src/telemetry/sources/files.ts';
+import { createPlatformFiles } from '../../src/telemetry/sources/files.ts';
 import { skipWithoutLinux } from '../support/figures-subject.ts';
 import { parseText } from '../support/openmetrics.ts';
 import { type SeriesValues, scrapeText, summed, valuesOf } from '../support/series.ts';
@@ -15,13 +15,9 @@ const errorsSeries = 'tidegauge_telemetry_collection_errors_total';
 test('a file that cannot be read costs its own figures and a count', { skip: skipWithoutLinux }, async () => {
   const failing = new Set(['/proc/self/limits', '/proc/stat']);
   const files = createPlatformFiles();
-  const unless =
-    (read: ReadFile): ReadFile =>
-    (path) =>
-      failing.has(path) ? undefined : read(path);
   const service = await startTestService(
     {},
-    { platform: { files: { ...files, read: unless(files.read), readWhole: unless(files.readWhole) } } },
+    { platform: { files: { ...files, read: (path) => (failing.has(path) ? undefined : files.read(path)) } } },
   );
   try {
     const scrape = async (): Promise<SeriesValues> =>

@@ -116,7 +116,7 @@ export const processInstruments = {
     unit: '{file_descriptor}',
     stability: 'ours',
     counts: 'File descriptors that the process may have open (soft limit).',
-    not: 'The limit of the machine. Up to half a minute old, when somebody changes the limit of a process that runs.',
+    not: 'The limit of the machine.',
     source: 'Max open files of /proc/self/limits',
     question: 'Which limit will connections meet first?',
   },

@@ -1,7 +1,7 @@
 /**
  * The process as Linux sees it, from /proc/self: parsers, which are pure and never throw, and a reader. It knows
  * nothing of V8 nor of control groups. Formats: proc_pid_status(5), proc_pid_stat(5), proc_pid_limits(5).
- * A read costs 11 us for status, and 8 for limits, which are read seldom.
+ * A read costs 11 us for status, 8 for limits and 4 for each thread.
  */
 import type { MemoryKind } from '../figures.ts';
 import type { PlatformFiles } from './files.ts';
@@ -107,9 +107,6 @@ function parseRanges(text: string): [number, number][] | undefined {
   return ranges;
 }
 
-/** Nobody but an administrator changes a limit of a process that runs. */
-const limitRestMs = 30_000;
-
 export type Procfs = {
   status(): Status;
   fileDescriptorLimit(): number | undefined;
@@ -118,8 +115,6 @@ export type Procfs = {
 
 /** `onError` is called once for each file that could not be read or understood. */
 export function createProcfs(files: PlatformFiles, nowMs: () => number, onError: () => void): Procfs {
-  let limit: number | undefined;
-  let readLimitAtMs = Number.NEGATIVE_INFINITY;
   let listedCount: number | undefined;
   let listAgainAtMs = Number.NEGATIVE_INFINITY;
 
@@ -142,15 +137,10 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
       return status;
     },
     fileDescriptorLimit() {
-      if (nowMs() < readLimitAtMs) return limit;
-      // Too seldom to keep a descriptor for it.
-      const text = files.readWhole('/proc/self/limits');
+      const text = files.read('/proc/self/limits');
       // A limit that is unlimited is no error; a file without the line is one.
-      const isThere = text?.includes('\nMax open files ') === true;
-      if (!isThere) onError();
-      limit = isThere ? parseFileDescriptorLimit(text) : undefined;
-      readLimitAtMs = isThere ? nowMs() + limitRestMs : readLimitAtMs;
-      return limit;
+      if (text?.includes('\nMax open files ') !== true) onError();
+      return text === undefined ? undefined : parseFileDescriptorLimit(text);
     },
     fileDescriptors() {
       // Before Linux 6.2 the folder's size is 0, and at least the three standard descriptors are never that few.
