@@ -12,7 +12,7 @@ import { type Bag, bagHas, bagWith, bagWithout, type Visit, visitBag } from './v
 class Node<Value> {
   readonly parent: Node<Value> | undefined;
   readonly token: string;
-  /** One alone has no map around it, as for values: see value-bag.ts. */
+  /** One alone has no table around it, as for values: see value-bag.ts. */
   literals: Node<Value> | TextTable<Node<Value>> | undefined = undefined;
   star: Node<Value> | undefined = undefined;
   /** Values of the pattern that ends with this node's token. */
@@ -106,11 +106,15 @@ function childFor<Value>(node: Node<Value>, token: string): Node<Value> {
   const child = new Node(node, token);
   const { literals } = node;
   if (literals instanceof TextTable) literals.set(token, child);
-  else if (literals) {
-    node.literals = new TextTable();
-    for (const one of [literals, child]) node.literals.set(one.token, one);
-  } else node.literals = child;
+  else if (literals) node.literals = tableOf(literals, child);
+  else node.literals = child;
   return child;
+}
+
+function tableOf<Value>(...nodes: Node<Value>[]): TextTable<Node<Value>> {
+  const table = new TextTable<Node<Value>>();
+  for (const node of nodes) table.set(node.token, node);
+  return table;
 }
 
 /** Takes away the nodes that lead to nothing any more. */

@@ -1,16 +1,16 @@
 /**
  * A hash table from texts to values that is asked with a part of another text, without cutting it out.
  *
- * Among 100,000 keys each object on the way to a value is a wait for the memory. A Map of the language walks a chain for
- * each look-up and loads every key in it, eight lines of memory for a subject of a message. Here hashes lie beside each
- * other, so a text that is not there costs one line, and one that is there costs three: slot, entry and key.
+ * Among 100,000 keys each object on the way to a value is a wait for the memory. A Map of the language goes through
+ * a chain at each look-up and loads every key in it. Here hashes lie beside each other, so a text that is not there costs
+ * one line of memory, and one that is there costs three: slot, entry and key.
  *
  * Keys come from clients, so the hash depends on numbers that nobody outside knows: who can guess them could make all
  * of his keys collide.
  */
 import { randomInt } from 'node:crypto';
 
-const SEED = randomInt(2 ** 32);
+const SEED = randomInt(2 ** 32) | 0;
 const FACTOR = randomInt(2 ** 31) * 2 + 1;
 
 const SMALLEST = 8;
@@ -118,5 +118,5 @@ function hashOf(text: string, start: number, end: number): number {
     hash = Math.imul(hash ^ text.charCodeAt(at), FACTOR);
     hash ^= hash >>> 15;
   }
-  return hash | 0;
+  return hash;
 }

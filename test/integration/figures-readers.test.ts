@@ -28,10 +28,10 @@ class TestReader extends MetricReader {
   readonly isDelta: boolean;
   readonly #sums = new Map<string, number>();
 
-  constructor(temporality: AggregationTemporality, observed: OwnMetrics) {
+  constructor(temporality: AggregationTemporality, own: OwnMetrics) {
     super({
       aggregationTemporalitySelector: () => temporality,
-      metricProducers: [observed.producer({ temporalityOf: () => temporality })],
+      metricProducers: [own.producer({ temporalityOf: () => temporality })],
     });
     this.isDelta = temporality === AggregationTemporality.DELTA;
   }
@@ -94,9 +94,9 @@ function work(ms: number): void {
 test('three readers at random times see one machine, and the same windows', async () => {
   const platform = createPlatform({ sampleIntervalMs: 250 });
   const { CUMULATIVE, DELTA } = AggregationTemporality;
-  const observed = new OwnMetrics();
-  const readers = [CUMULATIVE, DELTA, CUMULATIVE].map((temporality) => new TestReader(temporality, observed));
-  createMeters(observed.meterProvider(new MeterProvider({ readers })), {
+  const own = new OwnMetrics();
+  const readers = [CUMULATIVE, DELTA, CUMULATIVE].map((temporality) => new TestReader(temporality, own));
+  createMeters(own.meterProvider(new MeterProvider({ readers })), {
     ...sourcesOf(handMadeFigures()),
     platform,
   });

@@ -5,11 +5,11 @@ import type { OwnMetrics } from '../../src/telemetry/own-metrics.ts';
 export class DeltaSums extends MetricReader {
   readonly #sums = new Map<string, number>();
 
-  constructor(observed: OwnMetrics) {
+  constructor(own: OwnMetrics) {
     const aggregationTemporalitySelector = () => AggregationTemporality.DELTA;
     super({
       aggregationTemporalitySelector,
-      metricProducers: [observed.producer({ temporalityOf: aggregationTemporalitySelector })],
+      metricProducers: [own.producer({ temporalityOf: aggregationTemporalitySelector })],
     });
   }
 

@@ -20,10 +20,10 @@ import { parseText } from './openmetrics.ts';
 
 let platform: Platform | undefined;
 /** One of each kind, on one provider: JSON, /metrics, and a push of differences. */
-const observed = new OwnMetrics();
-const snapshot = createSnapshotReader(observed);
-const prometheus = createPrometheusReader(observed);
-const delta = new DeltaSums(observed);
+const own = new OwnMetrics();
+const snapshot = createSnapshotReader(own);
+const prometheus = createPrometheusReader(own);
+const delta = new DeltaSums(own);
 let tick: () => void = () => {};
 let held: unknown[] = [];
 let threadEnded: Promise<unknown> = Promise.resolve();
@@ -41,7 +41,7 @@ const orders = {
     });
     platform.start();
     const provider = new MeterProvider({ readers: [snapshot.reader, prometheus.reader, delta] });
-    createMeters(observed.meterProvider(provider), { ...sourcesOf(handMadeFigures()), platform });
+    createMeters(own.meterProvider(provider), { ...sourcesOf(handMadeFigures()), platform });
   },
   /** The same figures as each reader tells them, one after the other. */
   async readers(): Promise<Record<'json' | 'scrape' | 'delta', Told>> {

@@ -11,7 +11,7 @@ import { handMadeFigures, sourcesOf } from './figures.ts';
 class PlainReader extends MetricReader {
   constructor() {
     super({
-      metricProducers: [observed.producer()],
+      metricProducers: [own.producer()],
       aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE,
     });
   }
@@ -21,11 +21,11 @@ class PlainReader extends MetricReader {
 
 const collections = 10_000;
 const figures = handMadeFigures();
-const observed = new OwnMetrics();
-const snapshot = createSnapshotReader(observed);
+const own = new OwnMetrics();
+const snapshot = createSnapshotReader(own);
 const plain = new PlainReader();
 const provider = new MeterProvider({ readers: [snapshot.reader, plain, new PlainReader()] });
-const meters = createMeters(observed.meterProvider(provider), sourcesOf(figures));
+const meters = createMeters(own.meterProvider(provider), sourcesOf(figures));
 
 async function collectTimes(times: number): Promise<void> {
   for (let index = 0; index < times; index += 1) {

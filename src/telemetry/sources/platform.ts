@@ -2,8 +2,8 @@
  * All that the platform tells about this process, put together: each part read now, at once, and never throwing.
  * A figure that a source cannot give is absent, and the failure counted under the source's name. On other
  * systems than Linux, /proc and control groups are not asked, and no error is made of it. Holds nothing global: several
- * live side by side. The five parts together cost about 140 us at any number of connections (on Linux before 6.2 the
- * count of descriptors comes from a listing of 0.8 us each, seldom).
+ * live side by side. What grows with the number of connections is read seldom: the list of active resources and, on Linux
+ * before 6.2, that of descriptors.
  */
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';

@@ -23,10 +23,10 @@ type Bench = {
 
 function start(change: (sources: FigureSources) => FigureSources = (sources) => sources): Bench {
   const figures = handMadeFigures();
-  const observed = new OwnMetrics();
-  const snapshot = createSnapshotReader(observed);
+  const own = new OwnMetrics();
+  const snapshot = createSnapshotReader(own);
   const provider = new MeterProvider({ readers: [snapshot.reader] });
-  const meters = createMeters(observed.meterProvider(provider), change(sourcesOf(figures)));
+  const meters = createMeters(own.meterProvider(provider), change(sourcesOf(figures)));
   return { figures, snapshot, meters, collect: () => snapshot.collect() };
 }
 
@@ -247,10 +247,10 @@ test('a figure that is no finite number is left out and counted', async () => {
 test('every part is read once per collection, however many readers collide', async () => {
   let asked = 0;
   const figures = handMadeFigures();
-  const observed = new OwnMetrics();
-  const snapshots = [createSnapshotReader(observed), createSnapshotReader(observed)];
+  const own = new OwnMetrics();
+  const snapshots = [createSnapshotReader(own), createSnapshotReader(own)];
   const provider = new MeterProvider({ readers: snapshots.map(({ reader }) => reader) });
-  createMeters(observed.meterProvider(provider), {
+  createMeters(own.meterProvider(provider), {
     ...sourcesOf(figures),
     gateway() {
       asked += 1;

@@ -22,11 +22,11 @@ class TestReader extends MetricReader {
 }
 
 function start(temporality: AggregationTemporality = CUMULATIVE) {
-  const observed = new OwnMetrics();
+  const own = new OwnMetrics();
   const reader = new TestReader({
-    metricProducers: [observed.producer({ temporalityOf: () => temporality })],
+    metricProducers: [own.producer({ temporalityOf: () => temporality })],
   });
-  const provider = observed.meterProvider(new MeterProvider({ readers: [reader] }));
+  const provider = own.meterProvider(new MeterProvider({ readers: [reader] }));
   const meter = provider.getMeter('a scope', '1.0.0', { schemaUrl: 'https://example.org/schema' });
   const collect = async () => {
     const { resourceMetrics, errors } = await reader.collect();
@@ -237,11 +237,11 @@ test('what was told does not change any more', async () => {
 });
 
 test('a reader that takes differences of counters only gets the rest as sums', async () => {
-  const observed = new OwnMetrics();
+  const own = new OwnMetrics();
   const ofCounters = (type: InstrumentType) =>
     type === InstrumentType.OBSERVABLE_COUNTER ? DELTA : CUMULATIVE;
-  const producers = [observed.producer({ temporalityOf: ofCounters }), observed.producer()];
-  const meter = observed.meterProvider(new MeterProvider()).getMeter('a scope');
+  const producers = [own.producer({ temporalityOf: ofCounters }), own.producer()];
+  const meter = own.meterProvider(new MeterProvider()).getMeter('a scope');
   let now = 0;
   for (const kind of ['createObservableCounter', 'createObservableUpDownCounter'] as const)
     meter[kind](kind).addCallback((result) => result.observe(now));

@@ -19,12 +19,12 @@ const awkward = 'a "quoted" \\ name\nof two lines';
 
 function start() {
   const figures = handMadeFigures();
-  const observed = new OwnMetrics();
-  const prometheus = createPrometheusReader(observed);
+  const own = new OwnMetrics();
+  const prometheus = createPrometheusReader(own);
   const resource = resourceFromAttributes({ 'service.name': 'tidegauge', 'deployment.note': awkward });
   const provider = new MeterProvider({ resource, readers: [prometheus.reader] });
   let asked = 0;
-  const meters = createMeters(observed.meterProvider(provider), {
+  const meters = createMeters(own.meterProvider(provider), {
     ...sourcesOf(figures),
     http() {
       asked += 1;
@@ -242,9 +242,9 @@ test('a scrape shows the figures as they are, and changes nothing of the SDK', a
 });
 
 test('a part that cannot be read is missing and counted, and the scrape succeeds', async () => {
-  const observed = new OwnMetrics();
-  const prometheus = createPrometheusReader(observed);
-  createMeters(observed.meterProvider(new MeterProvider({ readers: [prometheus.reader] })), {
+  const own = new OwnMetrics();
+  const prometheus = createPrometheusReader(own);
+  createMeters(own.meterProvider(new MeterProvider({ readers: [prometheus.reader] })), {
     ...sourcesOf(handMadeFigures()),
     gateway() {
       throw new Error('broken');

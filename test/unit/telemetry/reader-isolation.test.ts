@@ -26,11 +26,10 @@ import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
 import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 class TestReader extends MetricReader {
-  constructor(temporality: AggregationTemporality, observed?: OwnMetrics) {
+  constructor(temporality: AggregationTemporality, own?: OwnMetrics) {
     super({
       aggregationTemporalitySelector: () => temporality,
-      metricProducers:
-        observed === undefined ? [] : [observed.producer({ temporalityOf: () => temporality })],
+      metricProducers: own === undefined ? [] : [own.producer({ temporalityOf: () => temporality })],
     });
   }
   protected override async onForceFlush(): Promise<void> {}
@@ -115,9 +114,9 @@ function recordAll({ gateway, ...meters }: Meters, random: () => number): void {
 
 /** Readers and meters as the service has them: of one provider. */
 function observedBy(chosen: readonly AggregationTemporality[], figures: HandMadeFigures) {
-  const observed = new OwnMetrics();
-  const readers = chosen.map((temporality) => new TestReader(temporality, observed));
-  const meters = createMeters(observed.meterProvider(new MeterProvider({ readers })), sourcesOf(figures));
+  const own = new OwnMetrics();
+  const readers = chosen.map((temporality) => new TestReader(temporality, own));
+  const meters = createMeters(own.meterProvider(new MeterProvider({ readers })), sourcesOf(figures));
   return { readers, meters };
 }
 

@@ -10,12 +10,12 @@ import { handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 function start() {
   const figures = handMadeFigures();
-  const observed = new OwnMetrics();
-  const snapshot = createSnapshotReader(observed);
+  const own = new OwnMetrics();
+  const snapshot = createSnapshotReader(own);
   const provider = new MeterProvider({ readers: [snapshot.reader] });
   let asked = 0;
   const sources = sourcesOf(figures);
-  const meters = createMeters(observed.meterProvider(provider), {
+  const meters = createMeters(own.meterProvider(provider), {
     ...sources,
     gateway() {
       asked += 1;

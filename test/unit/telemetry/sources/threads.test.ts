@@ -106,6 +106,30 @@ describe('createThreadTimes', () => {
     assert.deepEqual(times.read(2), { main: 1, v8_worker: 0.1, libuv: 0, other: 0.02 });
   });
 
+  it('asks the others again only when together they have used a tick, or their number has changed', () => {
+    const { times, recorded, set } = build([main, worker, pool]);
+    const asked: string[] = [];
+    const { read } = recorded;
+    recorded.read = (path) => {
+      asked.push(path.split('/')[4]!);
+      return read(path);
+    };
+    const askedFor = (threads: number, otherSeconds: number): string[] => {
+      asked.length = 0;
+      times.read(threads, otherSeconds);
+      return asked.toSorted();
+    };
+    assert.deepEqual(askedFor(3, 0.37), ['10', '11', '12']);
+    set([{ ...main, ticks: 150 }, worker, pool]);
+    assert.deepEqual(askedFor(3, 0.379), ['10']);
+    assert.equal(times.read(3, 0.379)?.main, 1.5);
+    set([main, { ...worker, ticks: 31 }, pool]);
+    assert.deepEqual(askedFor(3, 0.3801), ['10', '11', '12']);
+    assert.equal(times.read(3, 0.3801)?.v8_worker, 0.31);
+    set([main, worker, pool, { ...pool, id: 13, ticks: 0 }]);
+    assert.deepEqual(askedFor(4, 0.3802), ['10', '11', '12', '13']);
+  });
+
   it('is absent, and counted, where threads cannot be read', () => {
     const { times, errors, set, recorded } = build([]);
     assert.equal(times.read(1), undefined);
