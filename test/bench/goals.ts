@@ -5,6 +5,7 @@ import type { IdleResult } from './idle.ts';
 import type { MatchingResult } from './in-process/matching.ts';
 import type { TrackingResult } from './in-process/tracking.ts';
 import { median } from './statistics.ts';
+import { overloads } from './workloads.ts';
 
 export type Goal = {
   text: string;
@@ -127,7 +128,7 @@ export function goals(results: Results, idle: readonly IdleResult[], inProcess: 
     ),
     atMost('matching: us a message more with 100,000 subscriptions than with 100', median(hubUs), 2),
     ...['disconnect', 'drop', 'conflate'].flatMap((policy) => slowClients(results, policy)),
-    ...['overload', 'overload-wide'].flatMap((name) => [
+    ...overloads.flatMap((name) => [
       atMost(`${name}: event-loop delay p99, ms`, results.worst(name, ours, 'loopP99Ms'), 500),
       atMost(
         `${name}: memory at the end / at the beginning`,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ContenderName, contenderNames, contenders } from './contenders.ts';
-import { usualWarmUpSeconds, type Workload, workloads } from './workloads.ts';
+import { overloads, usualWarmUpSeconds, type Workload, workloads } from './workloads.ts';
 
 export const inProcessNames = ['matching', 'tracking'] as const;
 export type InProcessName = (typeof inProcessNames)[number];
@@ -41,7 +41,7 @@ export const usage = `Usage: npm run bench [-- OPTIONS]
   --rounds N           default 3
   --seconds S          the window of each run, instead of the workload's own
   --warm-up S          before each window, instead of the workload's own
-  --overload-rate N    messages a second of the workload overload; default ${workloads.overload!.rate}
+  --overload-rate N    messages a second of ${overloads.join(' and ')}; default ${overloads.map((name) => workloads[name]!.rate).join(' and ')}
   --memory-limit MIB   a contender that grows beyond is cut short; default 4096
   --minutes-max N      no new run begins after this; default 300
   --server-core N, --load-cores LIST   default 0 and 1; --no-pin leaves it to the scheduler
@@ -81,7 +81,8 @@ export function parsePlan(args: string[]): Arguments {
   const peers = names('peers', values.peers, contenderNames) as ContenderName[] | undefined;
   const chosen = { ...workloads };
   if (values['overload-rate'] !== undefined) {
-    chosen.overload = { ...chosen.overload!, rate: positive('overload-rate', values['overload-rate']) };
+    const rate = positive('overload-rate', values['overload-rate']);
+    for (const name of overloads) chosen[name] = { ...chosen[name]!, rate };
   }
   const { steps, skipped } = createSteps(chosen, {
     rounds,

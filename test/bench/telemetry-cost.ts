@@ -40,17 +40,9 @@ type Cost = {
 const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once'] as const;
 type Collections = Record<(typeof collectors)[number], Cost>;
 type Share = { median: number; mean: number };
-/** Shares of a core in windows of five seconds, and what telemetry adds in those in which the other was left alone. */
-type IdleShares = {
-  windows: number;
-  scraped: Share;
-  probed: Share;
-  alone: Share;
-  added: Share;
-  /** Of Node's own HTTP server, with a request in the window and without. */
-  bareAsked: Share;
-  bareAlone: Share;
-};
+/** Of a core, in windows of five seconds: `added` is what telemetry adds where the other was left alone. */
+const idleShares = ['scraped', 'probed', 'alone', 'added', 'bareAsked', 'bareAlone'] as const;
+type IdleShares = { windows: number } & Record<(typeof idleShares)[number], Share>;
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
 /** The first ones run code that is not optimised yet, which is not what they cost for months. */
@@ -216,14 +208,10 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   await warmUp(floor, '/');
   await wait(SETTLE_MS);
   const processes = [full, bare, floor];
-  const shares = {
-    scraped: [] as number[],
-    probed: [] as number[],
-    alone: [] as number[],
-    added: [] as number[],
-    bareAsked: [] as number[],
-    bareAlone: [] as number[],
-  };
+  const shares = Object.fromEntries(idleShares.map((name) => [name, []])) as unknown as Record<
+    (typeof idleShares)[number],
+    number[]
+  >;
   const windows = Math.max(2, Math.round((seconds * 1000) / WINDOW_MS));
   for (let window = 0; window < windows; window += 1) {
     const isProbed = window % 2 === 1;
@@ -242,16 +230,8 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
     if (!isProbed) shares.added.push(withTelemetry - without);
   }
   await endAll();
-  const { scraped, probed, alone, added, bareAsked, bareAlone } = shares;
-  return {
-    windows,
-    scraped: share(scraped),
-    probed: share(probed),
-    alone: share(alone),
-    added: share(added),
-    bareAsked: share(bareAsked),
-    bareAlone: share(bareAlone),
-  };
+  const told = idleShares.map((name) => [name, share(shares[name])]);
+  return { windows, ...(Object.fromEntries(told) as Record<(typeof idleShares)[number], Share>) };
 }
 
 function share(windows: number[]): Share {
