@@ -34,12 +34,7 @@ export type { Meters } from './recorders.ts';
 
 export function createMeters(provider: MeterProvider, sources: FigureSources): Meters {
   const errors = Object.fromEntries(errorSources.map((source) => [source, 0])) as ErrorCounts;
-  const { drain, ...meters } = createRecorders(provider);
-  const instants = new InstantOfCollection(() => {
-    // Hands on, and reads nothing: done twice, or by whichever reader, it is the same.
-    drain();
-    return readInstant(sources, errors);
-  });
+  const instants = new InstantOfCollection(() => readInstant(sources, errors));
   for (const scope of scopes) {
     const meter = scopeMeter(provider, scope);
     const observers = instruments
@@ -53,7 +48,7 @@ export function createMeters(provider: MeterProvider, sources: FigureSources): M
       observers.map(({ observable }) => observable),
     );
   }
-  return meters;
+  return createRecorders(provider);
 }
 
 /** One instrument: reads its figure of an instant, and observes the points of it. */

@@ -2,10 +2,6 @@
  * The histograms, behind functions that say what happened. Called once per fan-out, close, handshake, message,
  * request or collection of garbage, never once per delivery.
  *
- * What is recorded waits a little, and is handed to the histograms before the next collection, or when there is enough of
- * it: between two fan-outs nothing of them is in the processor's caches, and a record costs several times what it does in
- * a row.
- *
  * Values of attributes are made sure to be of their closed sets here, and attribute objects are made once; so
  * whatever a client sends, the number of series stays below the product of the sets.
  */
@@ -30,11 +26,6 @@ export type RequestFacts = {
   errorType?: string;
 };
 
-export type Recorders = Meters & {
-  /** Hands on what waits. Whoever collects sees all that was recorded before this. */
-  drain(): void;
-};
-
 export type Meters = {
   gateway: GatewayRecorder;
   recordGcPause(seconds: number, type: GcType): void;
@@ -42,8 +33,8 @@ export type Meters = {
   recordBusRoundTrip(seconds: number): void;
 };
 
-export function createRecorders(provider: MeterProvider): Recorders {
-  const { record, drain } = createHistograms(provider);
+export function createRecorders(provider: MeterProvider): Meters {
+  const record = createHistograms(provider);
   const closedBy = attributeObjects('tidegauge.close.reason');
   const failedBy = attributeObjects('error.type');
   const towards = attributeObjects('network.io.direction');
@@ -65,7 +56,6 @@ export function createRecorders(provider: MeterProvider): Recorders {
     recordGcPause: (seconds, type) => record['v8js.gc.duration'](seconds, ofType(type)),
     recordRequest: (seconds, facts) => record['http.server.request.duration'](seconds, httpAttributes(facts)),
     recordBusRoundTrip: (seconds) => record['tidegauge.bus.round_trip'](seconds, none),
-    drain,
   };
 }
 
@@ -75,39 +65,9 @@ type Record = (value: number, attributes: Attributes) => void;
 
 type Records = { [Name in HistogramName]: Record };
 
-function createHistograms(provider: MeterProvider): { record: Records; drain(): void } {
-  const waiting = new WaitingRecords();
+function createHistograms(provider: MeterProvider): Records {
   const histograms = instruments.filter((one) => one.kind === 'histogram');
-  const record = histograms.map((one) => [one.name, waiting.behind(createRecord(provider, one))]);
-  return { record: Object.fromEntries(record) as Records, drain: () => waiting.drain() };
-}
-
-/** So many are handed on in a row: enough for the caches, and nobody waits for it. */
-const waitingMax = 256;
-
-class WaitingRecords {
-  readonly #records: Record[] = [];
-  readonly #values = new Float64Array(waitingMax);
-  readonly #attributes: Attributes[] = [];
-  #count = 0;
-
-  behind(record: Record): Record {
-    return (value, attributes) => {
-      this.#records[this.#count] = record;
-      this.#values[this.#count] = value;
-      this.#attributes[this.#count] = attributes;
-      this.#count += 1;
-      if (this.#count >= waitingMax) this.drain();
-    };
-  }
-
-  drain(): void {
-    const count = this.#count;
-    this.#count = 0;
-    for (let index = 0; index < count; index += 1) {
-      this.#records[index]!(this.#values[index]!, this.#attributes[index]!);
-    }
-  }
+  return Object.fromEntries(histograms.map((one) => [one.name, createRecord(provider, one)])) as Records;
 }
 
 function createRecord(provider: MeterProvider, instrument: Instrument): Record {
@@ -115,7 +75,6 @@ function createRecord(provider: MeterProvider, instrument: Instrument): Record {
   const histogram: Histogram = scopeMeter(provider, scope).createHistogram(name, {
     unit,
     description: counts,
-    // As boundaries and not as a View: views keep a copy per reader that never collects.
     advice: { explicitBucketBoundaries: [...boundaries] },
   });
   if (isWhole(instrument)) return (value, attributes) => histogram.record(value, attributes);

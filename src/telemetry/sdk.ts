@@ -114,7 +114,6 @@ function createOtlpPush(settings: OtlpSettings, log: TelemetryLog) {
     exponential,
     producersFrom(own: OwnMetrics): MetricProducer[] {
       const ours = own.producer({ temporalityOf, leavesOutHistograms: exponential !== undefined });
-      // Ours hands on what waits to be recorded, so it is asked first.
       return exponential === undefined ? [ours] : [ours, exponential];
     },
     tellOfItselfTo: (provider: ApiMeterProvider) => otlp.setSelfObsMeterProvider(provider),

@@ -306,8 +306,8 @@ for (const temporality of ['cumulative', 'delta'] as const) {
       OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION: 'base2_exponential_bucket_histogram',
     });
     for (const recipients of [3, 9]) {
-      await wait(5);
       meters.gateway.fanoutRecipients(recipients);
+      await wait(5);
       await forceFlush();
     }
     const name = 'tidegauge.fanout.recipients';
