@@ -17,6 +17,8 @@ export const httpLimits = {
   /** From the first byte of a request to the end of its headers, and to the end of its body. */
   headersTimeoutMs: 5_000,
   requestTimeoutMs: 10_000,
+  /** Longer than a minute, so that a scraper, a probe or a proxy that comes back within one needs no new connection. */
+  keepAliveTimeoutMs: 65_000,
   /** How often these two are checked. */
   checkIntervalMs: 1_000,
   headerBytesMax: 8 * 1024,
@@ -32,6 +34,7 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
     {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
       maxHeaderSize: limits.headerBytesMax,
       // Node would refuse with an empty body; what comes without one Host is refused below, in our own words.

@@ -2,8 +2,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
+import { httpLimits } from '../../../src/http/server.ts';
 
-const server = createServer((_request, response) => response.end('ok'));
+const server = createServer({ keepAliveTimeout: httpLimits.keepAliveTimeoutMs }, (_request, response) =>
+  response.end('ok'),
+);
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
   pino({ base: null }).info({ url: `http://127.0.0.1:${port}` }, 'listening');

@@ -157,6 +157,16 @@ test('a request that does not arrive in time is a 408', async () => {
   assert.deepEqual([impatient.errors, impatient.published], [[], []]);
 });
 
+test('a connection is kept for the next request for more than a minute, and then closed', async () => {
+  const ask = rawRequest('GET /livez', { connection: 'keep-alive' });
+  const twice = await app.raw(ask + rawRequest('GET /livez'));
+  assert.match(parseAnswer(twice).head, /^keep-alive: timeout=65$/im);
+  assert.equal(twice.split('HTTP/1.1 200 OK').length, 3);
+  const hasty = await start({ limits: { keepAliveTimeoutMs: 50 } });
+  // Resolves when the other side has closed, which nobody has asked for.
+  assert.equal(parseAnswer(await hasty.raw(ask)).status, 200);
+});
+
 test('words after an answer that is under way never land in the middle of it', async () => {
   let finish = () => {};
   const slow = await start({
