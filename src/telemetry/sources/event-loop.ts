@@ -40,14 +40,31 @@ type DelayHistogram = {
 
 /** Nanoseconds to seconds; an empty histogram, whose own answers are NaN and 9.2e18, is all zeros. */
 export function summarizeDelay(histogram: DelayHistogram): EventLoopDelay {
-  if (histogram.count === 0) return { ...noDelay };
+  const { count } = histogram;
+  if (count === 0) return { ...noDelay };
+  const { mean, stddev, p50, p90, p99 } =
+    count <= fewSamples ? distributionOfFew(histogram, count) : distribution(histogram);
   return {
     min: histogram.min / 1e9,
     max: histogram.max / 1e9,
-    ...momentsOf(histogram),
-    p50: histogram.percentile(50) / 1e9,
-    p90: histogram.percentile(90) / 1e9,
-    p99: histogram.percentile(99) / 1e9,
+    mean: mean / 1e9,
+    stddev: stddev / 1e9,
+    p50: p50 / 1e9,
+    p90: p90 / 1e9,
+    p99: p99 / 1e9,
+  };
+}
+
+type Distribution = Omit<EventLoopDelay, 'min' | 'max'>;
+
+function distribution(histogram: DelayHistogram): Distribution {
+  const { mean, stddev } = histogram;
+  return {
+    mean,
+    stddev,
+    p50: histogram.percentile(50),
+    p90: histogram.percentile(90),
+    p99: histogram.percentile(99),
   };
 }
 
@@ -56,17 +73,19 @@ const fewSamples = 100;
 
 /**
  * For mean and deviation Node's histogram walks through its forty thousand buckets, which it does whatever is in them, in
- * a millisecond. The samples of an idle window are few, and each can be asked for by its rank.
+ * a millisecond; and for a percentile up to its bucket. The samples of an idle window are few: each is asked for by its
+ * rank, once, and the rest follows.
  */
-function momentsOf(histogram: DelayHistogram): Pick<EventLoopDelay, 'mean' | 'stddev'> {
-  const { count } = histogram;
-  if (count > fewSamples) return { mean: histogram.mean / 1e9, stddev: histogram.stddev / 1e9 };
+function distributionOfFew(histogram: DelayHistogram, count: number): Distribution {
   const samples = Array.from({ length: count }, (_, index) =>
     histogram.percentile((100 * (index + 1)) / count),
   );
   const mean = samples.reduce((sum, sample) => sum + sample, 0) / count;
   const variance = samples.reduce((sum, sample) => sum + (sample - mean) ** 2, 0) / count;
-  return { mean: mean / 1e9, stddev: Math.sqrt(variance) / 1e9 };
+  // Rounded as the histogram does.
+  const percentile = (percent: number): number =>
+    samples[Math.max(1, Math.floor((percent / 100) * count + 0.5)) - 1]!;
+  return { mean, stddev: Math.sqrt(variance), p50: percentile(50), p90: percentile(90), p99: percentile(99) };
 }
 
 /**

@@ -32,13 +32,15 @@ describe('summarizeDelay', () => {
     assert.ok(Math.abs(delay.stddev - 0.02887) < 0.0001);
   });
 
-  it('has the mean and the deviation of few samples as of many, with less work', () => {
+  it('has percentiles, mean and deviation of few samples as of many, with less work', () => {
     const delays = fc.array(fc.integer({ min: 1_000, max: 1e9 }), { minLength: 1, maxLength: 100 });
     fc.assert(
       fc.property(delays, (nanoseconds) => {
         const histogram = createHistogram();
         for (const one of nanoseconds) histogram.record(one);
         const few = summarizeDelay(histogram);
+        for (const percent of [50, 90, 99] as const)
+          assert.equal(few[`p${percent}`], histogram.percentile(percent) / 1e9, `p${percent}`);
         // The same distribution, of too many samples to be asked for each.
         for (let copy = 0; copy < 100; copy += 1) for (const one of nanoseconds) histogram.record(one);
         const many = summarizeDelay(histogram);
