@@ -169,10 +169,15 @@ export function kilobytes(text: string, name: string): number | undefined {
   return kilo === undefined ? undefined : kilo * 1024;
 }
 
-/** A whole number without sign that a double holds exactly. */
+/** A whole number without sign that a double holds exactly: 1 to 16 digits. */
 export function count(text: string | undefined): number | undefined {
-  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
-  const value = Number(text);
+  if (text === undefined || text.length === 0 || text.length > 16) return undefined;
+  let value = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = 10 * value + digit;
+  }
   return Number.isSafeInteger(value) ? value : undefined;
 }
 

@@ -69,21 +69,24 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
     return otherSeconds - otherSecondsAsked < 1 / ticksPerSecond;
   }
 
+  /** Asks all, those that are new too. False where that cannot be done. */
+  function accountAll(threads: number | undefined): boolean {
+    const done = new Set<string>();
+    for (const threadId of [...live.keys()]) if (account(threadId)) done.add(threadId);
+    // As many live ones as the kernel counts means that none is new, since none has just been found gone.
+    return (done.size > 0 && done.size === threads) || relist(done);
+  }
+
   return {
     read(threads, otherSeconds) {
       pid ??= parseStat(files.readWhole('/proc/self/stat') ?? '')?.pid;
-      const othersSlept = threads === live.size && haveSlept(otherSeconds);
-      if (!othersSlept) otherSecondsAsked = otherSeconds;
-      const done = new Set<string>();
-      for (const threadId of [...live.keys()]) {
-        const isAsleep = othersSlept && threadId !== String(pid);
-        if (isAsleep || account(threadId)) done.add(threadId);
-      }
-      // As many live ones as the kernel counts means that none is new, since none has just been found gone.
-      const complete = done.size > 0 && done.size === threads;
-      if (pid === undefined || (!complete && !relist(done))) {
-        onError();
-        return undefined;
+      const onlyMain = threads === live.size && haveSlept(otherSeconds) && account(String(pid));
+      if (!onlyMain) {
+        otherSecondsAsked = otherSeconds;
+        if (pid === undefined || !accountAll(threads)) {
+          onError();
+          return undefined;
+        }
       }
       const seconds = {} as Record<ThreadRole, number>;
       for (const role of threadRoles) seconds[role] = ticksByRole[role] / ticksPerSecond;

@@ -132,7 +132,7 @@ export function createResourceCounter(
  * entry is a string that V8 has never seen: comparing it with the one before is much cheaper than looking it up.
  */
 export function countResources(types: readonly string[]): ResourceCounts {
-  const counts = Object.fromEntries(resourceTypes.map((type) => [type, 0])) as Record<ResourceType, number>;
+  const counts = { ...noResources };
   let index = 0;
   while (index < types.length) {
     const type = types[index]!;
@@ -144,6 +144,7 @@ export function countResources(types: readonly string[]): ResourceCounts {
   return counts;
 }
 
+const noResources = Object.fromEntries(resourceTypes.map((type) => [type, 0])) as Readonly<ResourceCounts>;
 const knownResources: ReadonlySet<string> = new Set(resourceTypes);
 
 function isResourceType(type: string): type is ResourceType {
