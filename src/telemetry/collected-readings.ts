@@ -1,5 +1,5 @@
 /** Readings over what the SDK collected. Looking a figure up is a search among a few points. */
-import { DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
+import { DataPointType, type MetricData, type ScopeMetrics } from '@opentelemetry/sdk-metrics';
 import type { Attributes, HistogramReading, Readings } from '../reports/readings.ts';
 
 type Point<Value> = { readonly attributes: Attributes; readonly value: Value };
@@ -16,16 +16,17 @@ export class CollectedReadings implements Readings {
   readonly #numbers = new Map<string, readonly Point<number>[]>();
   readonly #histograms = new Map<string, readonly Point<SdkHistogram>[]>();
 
-  constructor(timestampMs: number, metrics: readonly MetricData[]) {
+  constructor(timestampMs: number, scopeMetrics: readonly ScopeMetrics[]) {
     this.timestampMs = timestampMs;
-    for (const metric of metrics) {
-      const { name } = metric.descriptor;
-      // No attribute of ours is an array or absent, which the SDK's type allows.
-      if (metric.dataPointType === DataPointType.HISTOGRAM) {
-        this.#histograms.set(name, metric.dataPoints as readonly Point<SdkHistogram>[]);
-      } else if (metric.dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
-        this.#numbers.set(name, metric.dataPoints as readonly Point<number>[]);
-      }
+    for (const { metrics } of scopeMetrics) for (const metric of metrics) this.#take(metric);
+  }
+
+  #take({ descriptor: { name }, dataPointType, dataPoints }: MetricData): void {
+    // No attribute of ours is an array or absent, which the SDK's type allows.
+    if (dataPointType === DataPointType.HISTOGRAM) {
+      this.#histograms.set(name, dataPoints as readonly Point<SdkHistogram>[]);
+    } else if (dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
+      this.#numbers.set(name, dataPoints as readonly Point<number>[]);
     }
   }
 

@@ -50,19 +50,25 @@ import { HistogramSeries } from './histogram-series.ts';
 
 type TemporalitySelector = (type: InstrumentType) => AggregationTemporality;
 
-/** What a reader wants. This object stands for it: what it was told last is noted under it. */
-type Reader = {
+export type ReaderOptions = {
   /** Sums since the start, which is the default, or differences. */
   temporalityOf?: TemporalitySelector | undefined;
   /** It has histograms from elsewhere. */
   leavesOutHistograms?: boolean;
 };
 
+/** This object stands for the reader, and so does its place among all of them: what it was told last is noted there. */
+type Reader = ReaderOptions & { readonly place: number };
+
+/** What one reader gets at one time. */
+type Collected = { scopeMetrics: ScopeMetrics[]; errors: unknown[] };
+
 export class OwnMetrics {
   readonly #meters = new Map<string, OwnMeter>();
   /** When counting begins, for whoever is told sums since the start. */
   readonly #startTime: HrTime = millisToHrTime(Date.now());
   readonly #alsoRecordTo: MeterProvider | undefined;
+  #readers = 0;
 
   /** What histograms record goes to those of another provider too, if one is given. */
   constructor(alsoRecordTo?: MeterProvider) {
@@ -87,26 +93,36 @@ export class OwnMetrics {
     };
   }
 
-  /** For one reader. All callbacks run before `collect` returns. */
-  producer(reader: Reader = {}): MetricProducer {
-    let beforeTime = this.#startTime;
+  /** For one reader of the SDK. All callbacks run before `collect` returns. */
+  producer(options: ReaderOptions = {}): MetricProducer {
+    const collect = this.collector(options);
     return {
       collect: async (): Promise<CollectionResult> => {
-        const endTime = millisToHrTime(Date.now());
-        const collection = new Collection(reader, this.#startTime, beforeTime, endTime);
-        beforeTime = endTime;
-        const meters = [...this.#meters.values()];
-        // One may observe instruments of another.
-        for (const meter of meters) meter.observe(collection);
-        const scopeMetrics: ScopeMetrics[] = [];
-        for (const meter of meters) {
-          const metrics = meter.take(collection);
-          if (metrics.length > 0) scopeMetrics.push({ scope: meter.scope, metrics });
-        }
-        const { errors } = collection;
+        const { scopeMetrics, errors } = collect();
         // The resource is the reader's matter.
         return { resourceMetrics: { resource: emptyResource(), scopeMetrics }, errors };
       },
+    };
+  }
+
+  /** For one reader, with or without an SDK: what it does at each collection. */
+  collector(options: ReaderOptions = {}): () => Collected {
+    const reader: Reader = { ...options, place: this.#readers };
+    this.#readers += 1;
+    let beforeTime = this.#startTime;
+    return () => {
+      const endTime = millisToHrTime(Date.now());
+      const collection = new Collection(reader, this.#startTime, beforeTime, endTime);
+      beforeTime = endTime;
+      const meters = [...this.#meters.values()];
+      // One may observe instruments of another.
+      for (const meter of meters) meter.observe(collection);
+      const scopeMetrics: ScopeMetrics[] = [];
+      for (const meter of meters) {
+        const metrics = meter.take(collection);
+        if (metrics.length > 0) scopeMetrics.push({ scope: meter.scope, metrics });
+      }
+      return { scopeMetrics, errors: collection.errors };
     };
   }
 }
@@ -157,17 +173,17 @@ type ObservableType =
   | InstrumentType.OBSERVABLE_GAUGE;
 
 /** What a reader was told last of a sum, when, and since when that counts. */
-type SumTold = { value: number; time: HrTime; since: HrTime };
+type SumTold = { readonly attributes: Attributes; value: number; time: HrTime; since: HrTime };
 
 class ObservedInstrument implements Observable {
   readonly #type: ObservableType;
   readonly #descriptor: MetricData['descriptor'];
   readonly #isWhole: boolean;
   readonly callbacks = new Set<ObservableCallback>();
-  readonly #toldTo = new Map<Reader, Map<Attributes, SumTold>>();
-  /** Of the collection that is under way, once it has observed something. */
-  #told: Map<Attributes, SumTold> | undefined;
-  #points: DataPoint<number>[] = [];
+  /** By reader, the series in the order in which they came first. */
+  readonly #toldTo: SumTold[][] = [];
+  /** Of the collection that is under way, once it has observed something: mostly one, for which an array of one is made. */
+  #points: DataPoint<number>[] | undefined;
 
   constructor(type: ObservableType, name: string, options?: MetricOptions) {
     this.#type = type;
@@ -185,40 +201,41 @@ class ObservedInstrument implements Observable {
 
   observe(observed: number, attributes: Attributes, collection: Collection): void {
     const value = this.#isWhole ? Math.trunc(observed) : observed;
-    this.#points.push(
-      this.#isGauge
-        ? { attributes, startTime: collection.startTime, endTime: collection.endTime, value }
-        : this.#sum(value, attributes, collection),
-    );
+    const point = this.#isGauge
+      ? { attributes, startTime: collection.startTime, endTime: collection.endTime, value }
+      : this.#sum(value, attributes, collection);
+    if (this.#points === undefined) this.#points = [point];
+    else this.#points.push(point);
   }
 
   /** A counter that has fallen is one that somebody began to count anew, after it was told last. */
   #sum(value: number, attributes: Attributes, collection: Collection): DataPoint<number> {
-    const { reader, startTime, endTime } = collection;
-    this.#told ??= this.#seriesOf(reader);
-    let told = this.#told.get(attributes);
-    if (told === undefined) {
-      told = { value: 0, time: startTime, since: startTime };
-      this.#told.set(attributes, told);
-    }
+    const { startTime, endTime } = collection;
+    const isDifference = collection.temporalityOf(this.#type) === AggregationTemporality.DELTA;
+    // What may fall counts since the start whatever was told before.
+    if (!isDifference && !this.#isMonotonic) return { attributes, startTime, endTime, value };
+    const told = this.#toldOf(attributes, collection);
     const isNew = this.#isMonotonic && value < told.value;
     if (isNew) told.since = told.time;
-    const point =
-      collection.temporalityOf(this.#type) === AggregationTemporality.DELTA
-        ? { attributes, startTime: told.time, endTime, value: isNew ? value : value - told.value }
-        : { attributes, startTime: told.since, endTime, value };
+    const point = isDifference
+      ? { attributes, startTime: told.time, endTime, value: isNew ? value : value - told.value }
+      : { attributes, startTime: told.since, endTime, value };
     told.value = value;
     told.time = endTime;
     return point;
   }
 
-  #seriesOf(reader: Reader): Map<Attributes, SumTold> {
-    let told = this.#toldTo.get(reader);
-    if (told === undefined) {
-      told = new Map();
-      this.#toldTo.set(reader, told);
-    }
-    return told;
+  /** Series are observed in the same order each time, as a rule, so that there is nothing to look for. */
+  #toldOf(attributes: Attributes, { reader, startTime }: Collection): SumTold {
+    this.#toldTo[reader.place] ??= [];
+    const series = this.#toldTo[reader.place]!;
+    const expected = series[this.#points?.length ?? 0];
+    if (expected?.attributes === attributes) return expected;
+    const found = series.find((one) => one.attributes === attributes);
+    if (found !== undefined) return found;
+    const first = { attributes, value: 0, time: startTime, since: startTime };
+    series.push(first);
+    return first;
   }
 
   get #isGauge(): boolean {
@@ -232,14 +249,14 @@ class ObservedInstrument implements Observable {
   /** What has been observed in this collection; undefined when that is nothing. */
   take(collection: Collection): MetricData | undefined {
     const dataPoints = this.#points;
-    if (dataPoints.length === 0) return undefined;
-    this.#points = [];
-    this.#told = undefined;
+    if (dataPoints === undefined) return undefined;
+    this.#points = undefined;
+    const descriptor = this.#descriptor;
     const aggregationTemporality = collection.temporalityOf(this.#type);
-    const rest = { descriptor: this.#descriptor, aggregationTemporality, dataPoints };
-    return this.#isGauge
-      ? { ...rest, dataPointType: DataPointType.GAUGE }
-      : { ...rest, dataPointType: DataPointType.SUM, isMonotonic: this.#isMonotonic };
+    if (this.#isGauge)
+      return { descriptor, aggregationTemporality, dataPointType: DataPointType.GAUGE, dataPoints };
+    const isMonotonic = this.#isMonotonic;
+    return { descriptor, aggregationTemporality, dataPointType: DataPointType.SUM, isMonotonic, dataPoints };
   }
 }
 

@@ -82,7 +82,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   const pushReaders = push ? [new PushReader(push.exporter, settings, push.producersFrom(own))] : [];
   if (settings.isConsole)
     pushReaders.push(new PushReader(new ConsoleMetricExporter(), settings, [own.producer()]));
-  const readers = [snapshot.reader, prometheus.reader, ...pushReaders];
+  const readers = [prometheus.reader, ...pushReaders];
   const start = registerGlobally ? startGlobally : startPrivately;
   const { provider, shutdown } = start(resource, readers, settings);
   push?.tellOfItselfTo(provider);
@@ -97,6 +97,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
     shutdown: within(async () => {
       // The push first: until the last export is out, reports and scrapes go on.
       await Promise.allSettled(pushReaders.map((reader) => reader.shutdown()));
+      snapshot.close();
       await shutdown();
     }, log),
   };
@@ -124,14 +125,17 @@ function createOtlpPush(settings: OtlpSettings, log: TelemetryLog) {
 function startDisabled(resource: Resource, log: TelemetryLog): Omit<Telemetry, 'instanceId'> {
   const own = new OwnMetrics();
   const snapshot = createSnapshotReader(own);
-  const provider = new MeterProvider({ resource, readers: [snapshot.reader] });
+  const provider = new MeterProvider({ resource });
   const reason = 'OTEL_SDK_DISABLED is true: no metrics are served here.';
   return {
     meterProvider: own.meterProvider(provider),
     snapshot,
     scrape: async (accept) => emptyScrape(accept, reason),
     forceFlush: async () => {},
-    shutdown: within(() => provider.shutdown(), log),
+    shutdown: within(async () => {
+      snapshot.close();
+      await provider.shutdown();
+    }, log),
   };
 }
 

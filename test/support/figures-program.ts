@@ -19,7 +19,7 @@ import { handMadeFigures, sourcesOf } from './figures.ts';
 import { parseText } from './openmetrics.ts';
 
 let platform: Platform | undefined;
-/** One of each kind, on one provider: JSON, /metrics, and a push of differences. */
+/** One of each kind: JSON, /metrics, and a push of differences. */
 const own = new OwnMetrics();
 const snapshot = createSnapshotReader(own);
 const prometheus = createPrometheusReader(own);
@@ -40,7 +40,7 @@ const orders = {
       },
     });
     platform.start();
-    const provider = new MeterProvider({ readers: [snapshot.reader, prometheus.reader, delta] });
+    const provider = new MeterProvider({ readers: [prometheus.reader, delta] });
     createMeters(own.meterProvider(provider), { ...sourcesOf(handMadeFigures()), platform });
   },
   /** The same figures as each reader tells them, one after the other. */

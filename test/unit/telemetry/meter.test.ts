@@ -1,7 +1,7 @@
 /** From figures to points: what one collection shows of the figures that it was given. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { MeterProvider, type ScopeMetrics } from '@opentelemetry/sdk-metrics';
 import { rejectionReasons } from '../../../src/gateway/admission.ts';
 import { closeReasons } from '../../../src/gateway/close-codes.ts';
 import type { Readings } from '../../../src/reports/readings.ts';
@@ -11,12 +11,13 @@ import { gcTypes } from '../../../src/telemetry/figures.ts';
 import type { FigureSources } from '../../../src/telemetry/instant.ts';
 import { createMeters, type Meters } from '../../../src/telemetry/meter.ts';
 import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
-import { createSnapshotReader, type SnapshotReader } from '../../../src/telemetry/snapshot-reader.ts';
+import { createSnapshotReader } from '../../../src/telemetry/snapshot-reader.ts';
 import { type HandMadeFigures, handMadeFigures, sourcesOf } from '../../support/figures.ts';
 
 type Bench = {
   figures: HandMadeFigures;
-  snapshot: SnapshotReader;
+  /** By scope, as the SDK's readers get it. */
+  collectScopes(): readonly ScopeMetrics[];
   meters: Meters;
   collect(): Promise<Readings>;
 };
@@ -25,9 +26,15 @@ function start(change: (sources: FigureSources) => FigureSources = (sources) => 
   const figures = handMadeFigures();
   const own = new OwnMetrics();
   const snapshot = createSnapshotReader(own);
-  const provider = new MeterProvider({ readers: [snapshot.reader] });
+  const collectScopes = own.collector();
+  const provider = new MeterProvider();
   const meters = createMeters(own.meterProvider(provider), change(sourcesOf(figures)));
-  return { figures, snapshot, meters, collect: () => snapshot.collect() };
+  return {
+    figures,
+    meters,
+    collectScopes: () => collectScopes().scopeMetrics,
+    collect: () => snapshot.collect(),
+  };
 }
 
 const observed = instruments.filter(({ kind }) => kind !== 'histogram');
@@ -249,8 +256,7 @@ test('every part is read once per collection, however many readers collide', asy
   const figures = handMadeFigures();
   const own = new OwnMetrics();
   const snapshots = [createSnapshotReader(own), createSnapshotReader(own)];
-  const provider = new MeterProvider({ readers: snapshots.map(({ reader }) => reader) });
-  createMeters(own.meterProvider(provider), {
+  createMeters(own.meterProvider(new MeterProvider()), {
     ...sourcesOf(figures),
     gateway() {
       asked += 1;
@@ -332,15 +338,15 @@ test('all that was recorded is in the next collection, in its own series, howeve
 });
 
 test('every histogram has its recorder, and each value its series', async () => {
-  const { meters, snapshot, collect } = start();
+  const { meters, collectScopes, collect } = start();
   recordEverything(meters, ['/stats']);
   const readings = await collect();
-  const { resourceMetrics } = await snapshot.reader.collect();
-  const found = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+  const scopeMetrics = collectScopes();
+  const found = scopeMetrics.flatMap(({ metrics }) => metrics);
   for (const { name, boundaries, scope } of histograms) {
     const metric = found.find(({ descriptor }) => descriptor.name === name);
     assert.ok(metric, `${name} is recorded`);
-    const owner = resourceMetrics.scopeMetrics.find(({ metrics }) => metrics.includes(metric));
+    const owner = scopeMetrics.find(({ metrics }) => metrics.includes(metric));
     assert.equal(owner?.scope.name, scope);
     const [point] = metric.dataPoints as { value: { buckets: { boundaries: number[] } } }[];
     assert.deepEqual(point?.value.buckets.boundaries, [...(boundaries ?? [])], name);
@@ -353,9 +359,8 @@ test('every histogram has its recorder, and each value its series', async () => 
   assert.equal(readings.histogram('tidegauge.handshake.duration', { 'error.type': 'capacity' })?.count, 1);
 });
 
-async function countSeries({ snapshot }: Bench): Promise<number> {
-  const { resourceMetrics } = await snapshot.reader.collect();
-  return resourceMetrics.scopeMetrics
+function countSeries({ collectScopes }: Bench): number {
+  return collectScopes()
     .flatMap(({ metrics }) => metrics)
     .reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
 }
@@ -364,7 +369,7 @@ test('the number of points depends neither on the load nor on what clients send'
   const bench = start();
   const { figures, meters } = bench;
   recordEverything(meters, ['/stats', '/metrics']);
-  const before = await countSeries(bench);
+  const before = countSeries(bench);
   const fixed = observed.reduce((sum, instrument) => sum + pointsOf(instrument), 0);
   assert.ok(fixed > 200 && fixed < 300, `${fixed} observed points`);
   figures.gateway.active = 10_000;
@@ -383,14 +388,14 @@ test('the number of points depends neither on the load nor on what clients send'
   }
   recordEverything(meters, ['/stats', '/metrics']);
   // One more series for an unknown error beside a status, and one without a status that HTTP knows.
-  assert.equal((await countSeries(bench)) - before, 2);
+  assert.equal(countSeries(bench) - before, 2);
 });
 
 test('paths in place of routes stay bounded', async () => {
   const bench = start();
-  const before = await countSeries(bench);
+  const before = countSeries(bench);
   for (let index = 0; index < 1_000; index += 1) {
     bench.meters.recordRequest(0.01, { method: 'GET', route: `/${index}`, status: 200, scheme: 'http' });
   }
-  assert.equal((await countSeries(bench)) - before, httpRoutesMax);
+  assert.equal(countSeries(bench) - before, httpRoutesMax);
 });

@@ -12,7 +12,7 @@ function start() {
   const figures = handMadeFigures();
   const own = new OwnMetrics();
   const snapshot = createSnapshotReader(own);
-  const provider = new MeterProvider({ readers: [snapshot.reader] });
+  const provider = new MeterProvider();
   let asked = 0;
   const sources = sourcesOf(figures);
   const meters = createMeters(own.meterProvider(provider), {
@@ -22,7 +22,7 @@ function start() {
       return sources.gateway();
     },
   });
-  return { figures, snapshot, provider, meters, timesAsked: () => asked };
+  return { figures, snapshot, meters, timesAsked: () => asked };
 }
 
 test('a collection shows the figures as they are at the call, not as they are when it resolves', async () => {
@@ -97,9 +97,9 @@ test('readings have a time, points, sums and histograms by name and attributes',
   assert.equal(readings.histogram('tidegauge.message.size'), undefined);
 });
 
-test('after the shutdown a collection is refused with a reason', async () => {
-  const { snapshot, provider } = start();
-  await provider.shutdown();
+test('after the end a collection is refused with a reason', async () => {
+  const { snapshot } = start();
+  snapshot.close();
   await assert.rejects(snapshot.collect(), SnapshotClosedError);
   await assert.rejects(snapshot.collectShared(), { message: /shut down/ });
 });
