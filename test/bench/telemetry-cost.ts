@@ -8,8 +8,10 @@
  *   no-op in telemetry's place whose sampler rests, both idle with as many clients in the same five seconds, by the
  *   scheduler's own account, which the kernel keeps in nanoseconds. In every second window the other is asked for /livez, and
  *   Node's own HTTP server for a word: what comes each five seconds finds the processor's caches full of other things, and
- *   costs several times what it does in a loop, whatever it is. Medians of windows, and means: a minute or two after the dialling V8 clears up for a tenth
- *   of a second in either process, which is as much as all of its windows together.
+ *   costs several times what it does in a loop, whatever it is. Medians of windows, and means: a minute or two after the
+ *   dialling V8 clears up for a tenth of a second in either process, which is as much as all of its windows together. The
+ *   peer is a process with no client at all that has the default metrics of prom-client, a tenth of our series, and is
+ *   scraped as well: what it takes more than Node's own HTTP server left alone. It is there where prom-client is found.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
@@ -17,8 +19,9 @@
  *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240]
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate, setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { parseSettings } from '../../src/config.ts';
@@ -27,6 +30,7 @@ import { startTelemetry } from '../../src/telemetry/sdk.ts';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
 import { ask } from './gateway-figures.ts';
 import { startOtlpSink } from './otlp-sink.ts';
+import { type Pinning, pin } from './pinning.ts';
 import { quantile } from './statistics.ts';
 
 type Cost = {
@@ -41,12 +45,15 @@ const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once'] as const;
 type Collections = Record<(typeof collectors)[number], Cost>;
 type Share = { median: number; mean: number };
 /** Of a core, in windows of five seconds: `added` is what telemetry adds where the other was left alone. */
-const idleShares = ['scraped', 'probed', 'alone', 'added', 'bareAsked', 'bareAlone'] as const;
+const idleShares = ['scraped', 'probed', 'alone', 'added', 'bareAsked', 'bareAlone', 'addedByPeer'] as const;
 type IdleShares = { windows: number } & Record<(typeof idleShares)[number], Share>;
 
 const targets = { collectionP99Ms: 2, idleShare: 0.0005 };
-/** The first ones run code that is not optimised yet, which is not what they cost for months. */
-const WARM_UP = 600;
+/**
+ * Without pauses, until nothing is compiled any more: the compiler works beside the main thread and takes its core for
+ * milliseconds, which is not what a collection costs for months.
+ */
+const WARM_UP = 5_000;
 const WARM_UP_REQUESTS = 5_000;
 const ROUNDS = 300;
 /** Between two rounds: as long as nobody would ask more often, and other work displaces caches. */
@@ -54,6 +61,8 @@ const PAUSE_MS = 10;
 const WINDOW_MS = 5_000;
 /** Garbage of the dialling is gone, and code is as optimised as it gets. */
 const SETTLE_MS = 10_000;
+const SERVER_CORE = 0;
+const LOAD_CORES = '1';
 const START_LIMIT_MS = 20_000;
 const DIAL_LIMIT_MS = 120_000;
 const END_PAUSE_MS = 1_000;
@@ -89,15 +98,17 @@ async function measureInside(connections: number): Promise<void> {
 async function cost(collect: () => Promise<unknown>, allocatedBytes: () => Promise<number>): Promise<Cost> {
   const tookMs: number[] = [];
   const cpuMs: number[] = [];
-  let before = 0;
-  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
-    if (round === 0) before = await allocatedBytes();
+  for (let round = 0; round < WARM_UP; round += 1) {
+    await collect();
+    await setImmediate();
+  }
+  const before = await allocatedBytes();
+  for (let round = 0; round < ROUNDS; round += 1) {
     await wait(PAUSE_MS);
     const startMs = performance.now();
     const startCpuMs = threadCpuMs();
     await collect();
     const cpu = threadCpuMs() - startCpuMs;
-    if (round < 0) continue;
     tookMs.push(performance.now() - startMs);
     cpuMs.push(cpu);
   }
@@ -122,13 +133,18 @@ function threadCpuMs(): number {
 type Gateway = { child: Child; url: string; said(message: string): Record<string, unknown> | undefined };
 
 const folder = createTempFolder('telemetry-cost');
+let pinning: Pinning;
 const children: Child[] = [];
 
-async function start(name: string, args: string[], env: Record<string, string>): Promise<Child> {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = await startChild(process.execPath, args, {
+async function start(
+  name: string,
+  [binary, args]: [binary: string, args: string[]],
+  env: Record<string, string>,
+): Promise<Child> {
+  const { PATH = '', HOME = '', NODE_PATH = '' } = process.env;
+  const child = await startChild(binary, args, {
     logFile: join(folder.path, name),
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, NODE_PATH, ...env },
   });
   children.push(child);
   return child;
@@ -139,7 +155,7 @@ async function startGateway(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<Gateway> {
-  const child = await start(name, args, { ...idleEnv, ...env });
+  const child = await start(name, pinning.serverCommand(process.execPath, args), { ...idleEnv, ...env });
   const said = (message: string): Record<string, unknown> | undefined => {
     const lines = child.log().split('\n');
     const line = lines.find((one) => one.endsWith('}') && one.includes(`"msg":"${message}"`));
@@ -154,7 +170,8 @@ async function startGateway(
 /** Another process, so that what the clients cost is not in any figure. */
 async function connectClients(gateway: Gateway, connections: number): Promise<void> {
   const counts = ['--hold', '--connections', String(connections), '--port', new URL(gateway.url).port];
-  const clients = await start(`clients of ${gateway.url.slice(-5)}`, [file('load-client.ts'), ...counts], {});
+  const name = `clients of ${gateway.url.slice(-5)}`;
+  const clients = await start(name, [process.execPath, [file('load-client.ts'), ...counts]], {});
   await untilUp(clients, 'all are connected', () => clients.log().includes('"ready"'), {
     timeoutMs: DIAL_LIMIT_MS,
   });
@@ -170,7 +187,7 @@ async function measureCollections(connections: number): Promise<Collections> {
     OTEL_METRIC_EXPORT_INTERVAL: '3600000',
   });
   await connectClients(gateway, connections);
-  const limitMs = SETTLE_MS + collectors.length * (WARM_UP + ROUNDS) * (PAUSE_MS + 50);
+  const limitMs = SETTLE_MS + collectors.length * (WARM_UP * 20 + ROUNDS * (PAUSE_MS + 50));
   const { collections } = await untilUp(gateway.child, 'it has measured', () => gateway.said('measured'), {
     timeoutMs: limitMs,
   });
@@ -203,11 +220,15 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   await connectClients(full, connections);
   await connectClients(bare, connections);
   const floor = await startGateway('bare http', [file('peers/bare-http.ts')]);
+  const peer = hasPromClient()
+    ? await startGateway('prom-client', [file('peers/prom-client.ts')])
+    : undefined;
   await warmUp(full, '/metrics');
   await warmUp(bare, '/livez');
   await warmUp(floor, '/');
+  if (peer !== undefined) await warmUp(peer, '/metrics');
   await wait(SETTLE_MS);
-  const processes = [full, bare, floor];
+  const processes = [full, bare, floor, ...(peer === undefined ? [] : [peer])];
   const shares = Object.fromEntries(idleShares.map((name) => [name, []])) as unknown as Record<
     (typeof idleShares)[number],
     number[]
@@ -217,23 +238,35 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
     const isProbed = window % 2 === 1;
     const beginMs = performance.now();
     const before = processes.map(({ child }) => scheduledSeconds(child.pid));
-    await ask(`${full.url}/metrics`);
+    for (const scraped of [full, peer]) if (scraped !== undefined) await ask(`${scraped.url}/metrics`);
     if (isProbed) for (const { url } of [bare, floor]) await ask(`${url}/livez`);
     await wait(beginMs + WINDOW_MS - performance.now());
     const passed = (performance.now() - beginMs) / 1000;
-    const [withTelemetry = 0, without = 0, bareHttp = 0] = processes.map(
+    const [withTelemetry = 0, without = 0, bareHttp = 0, withPeer] = processes.map(
       ({ child }, index) => (scheduledSeconds(child.pid) - (before[index] ?? 0)) / passed,
     );
     shares.scraped.push(withTelemetry);
     (isProbed ? shares.probed : shares.alone).push(without);
     (isProbed ? shares.bareAsked : shares.bareAlone).push(bareHttp);
-    if (!isProbed) shares.added.push(withTelemetry - without);
+    if (isProbed) continue;
+    shares.added.push(withTelemetry - without);
+    if (withPeer !== undefined) shares.addedByPeer.push(withPeer - bareHttp);
   }
   await endAll();
   const told = idleShares.map((name) => [name, share(shares[name])]);
   return { windows, ...(Object.fromEntries(told) as Record<(typeof idleShares)[number], Share>) };
 }
 
+function hasPromClient(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('prom-client');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** NaN of nothing. */
 function share(windows: number[]): Share {
   return {
     median: quantile(windows, 0.5),
@@ -266,7 +299,7 @@ function renderCollections(collections: Collections): string {
 }
 
 function renderIdle(idle: IdleShares): string {
-  const { windows, scraped, probed, alone, added, bareAsked, bareAlone } = idle;
+  const { windows, scraped, probed, alone, added, bareAsked, bareAlone, addedByPeer } = idle;
   const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
   const row = (name: string, { median, mean }: Share): string =>
     `| ${name} | ${percent(median)} | ${percent(mean)} |`;
@@ -283,6 +316,9 @@ function renderIdle(idle: IdleShares): string {
     row(`what telemetry adds (target: under ${percent(targets.idleShare)})`, added),
     row('of which any request to us would', less(probed, alone)),
     row("and one to Node's own HTTP server, which says `ok`", less(bareAsked, bareAlone)),
+    ...(Number.isNaN(addedByPeer.mean)
+      ? []
+      : [row('what the default metrics of prom-client add', addedByPeer)]),
   ].join('\n');
 }
 
@@ -299,8 +335,9 @@ if (import.meta.main) {
     await measureInside(connections);
   } else {
     const seconds = Number(values.seconds);
+    pinning = pin(SERVER_CORE, LOAD_CORES, true);
     const collections = await measureCollections(connections);
-    console.log(`${connections} idle connections\n\n${renderCollections(collections)}\n`);
+    console.log(`${connections} idle connections; ${pinning.what}\n\n${renderCollections(collections)}\n`);
     const idle = await measureIdleShares(connections, seconds);
     console.log(renderIdle(idle));
     console.log(`\n${JSON.stringify({ connections, collections, ...idle })}`);
