@@ -333,7 +333,7 @@ const table = {
     env: 'TIDEGAUGE_MAX_PENDING',
     ...size('4MiB', '16GiB', {
       default: '64MiB',
-      doc: 'Messages taken from the bus and not yet written to all. Over it the oldest are dropped, and clients are told by a gap with the reason overload.',
+      doc: 'Memory of messages taken from the bus and not yet written to all: their bytes, 224 each, and 4 for each set of channels that one is for. Over it the oldest are dropped, and clients are told by a gap with the reason overload.',
     }),
   },
   fanoutLagMaxMs: {

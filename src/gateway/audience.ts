@@ -6,9 +6,11 @@
  * member begins behind what waits, and one that leaves is sent its own rest first. Writing can stop after any
  * member and go on later. The usual member needs everything that is written, and shares one buffer with the rest.
  */
+import type { Backlog } from './backlog.ts';
 import type { Connection } from './connection.ts';
 import { type Fanout, framesLength, joinFrames } from './fanout.ts';
 import { CHUNK_BYTES, type FramePool } from './frame-pool.ts';
+import type { NumberQueue } from './number-queues.ts';
 
 /** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
 const ROUND_CHUNKS = 16;
@@ -22,9 +24,7 @@ export type Batch = {
   to: number;
   bytes: Buffer;
   payloadBytes: number;
-  /** The messages are those of this list from that index on. */
   messages: readonly Fanout[];
-  first: number;
   /** Of the pool, and where `bytes` lie; undefined when they lie elsewhere. */
   pooled: Buffer | undefined;
   /** A socket holds the bytes, so that they must stay as they are. */
@@ -39,8 +39,8 @@ export class Audience {
   lastMatch = 0;
   /** Whether the hub has it on its list of those with something to write. */
   isQueued = false;
-  /** Messages that wait or are being written, and the number of the first. */
-  #messages: Fanout[] = [];
+  /** What waits or is being written, by the numbers that the backlog has for it; and our own number of the first. */
+  readonly #waiting: NumberQueue;
   #base = 0;
   /** What is being written, and how many members may still need it: those before this index. */
   #batches: Batch[] = [];
@@ -48,28 +48,31 @@ export class Audience {
   #unserved = 0;
   /** Something was dropped in the midst of a round: members that had had their turn by then have not been told. */
   #owesWord = false;
+  readonly #backlog: Backlog;
   readonly #pool: FramePool;
 
-  constructor(key: string, patterns: readonly string[], pool: FramePool) {
+  constructor(key: string, patterns: readonly string[], backlog: Backlog, pool: FramePool) {
     this.key = key;
     this.patterns = patterns;
+    this.#backlog = backlog;
+    this.#waiting = backlog.createQueue();
     this.#pool = pool;
   }
 
   /** Whether there is something to write: messages, or word to those served already of what was dropped since. */
   get needsTurn(): boolean {
-    return this.#messages.length > 0 || this.#owesWord;
+    return this.#waiting.length > 0 || this.#owesWord;
   }
 
-  add(message: Fanout): void {
-    message.audiences += 1;
-    this.#messages.push(message);
+  /** Takes the number that the backlog has for a message. */
+  add(number: number): void {
+    this.#waiting.push(number);
   }
 
   join(connection: Connection): void {
     connection.membership = this;
     connection.membershipIndex = this.members.length;
-    connection.nextMessage = this.#base + this.#messages.length;
+    connection.nextMessage = this.#base + this.#waiting.length;
     this.members.push(connection);
   }
 
@@ -79,7 +82,7 @@ export class Audience {
    */
   leave(connection: Connection, nowMs: number): boolean {
     if (connection.state !== 'closing') {
-      this.#deliverTo(connection, this.#base + this.#messages.length, nowMs);
+      this.#deliverTo(connection, this.#base + this.#waiting.length, nowMs);
       connection.tellOfMissed();
       // Delivering may have found it slow, which took it out already.
       if (connection.membership !== this) return false;
@@ -121,15 +124,18 @@ export class Audience {
   }
 
   /**
-   * Drops the messages that arrived up to then and are not being written yet, and counts for each member how many
-   * it misses. Those behind them move up in number. Answers with what was dropped.
+   * Drops the messages up to that number of the backlog which are not being written yet, and counts for each member how
+   * many it misses. Those behind them move up in number. Answers with what was dropped.
    */
-  dropUpTo(arrivedMs: number): readonly Fanout[] {
+  dropUpTo(last: number): readonly Fanout[] {
     const from = this.#unserved > 0 ? this.#roundEnd : this.#base;
     const first = from - this.#base;
     let count = 0;
-    while (first + count < this.#messages.length && this.#messages[first + count]!.arrivedMs <= arrivedMs)
+    this.#waiting.walk(first, (number) => {
+      if (!this.#backlog.isUpTo(number, last)) return false;
       count += 1;
+      return true;
+    });
     if (count === 0) return [];
     if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
@@ -141,31 +147,31 @@ export class Audience {
         member.nextMessage = Math.min(from, member.nextMessage);
       }
     }
-    return this.#messages.splice(first, count);
+    return this.#waiting.remove(first, count).map((number) => this.#backlog.at(number));
   }
 
   #beginRound(): void {
     this.#unserved = this.members.length;
     this.#owesWord = false;
     let from = 0;
-    while (from < this.#messages.length && this.#batches.length < ROUND_CHUNKS) {
-      const to = chunkEnd(this.#messages, from);
-      this.#batches.push(this.#batch(this.#base + from, this.#base + to));
-      from = to;
+    while (from < this.#waiting.length && this.#batches.length < ROUND_CHUNKS) {
+      const messages = this.#chunk(from, this.#waiting.length);
+      this.#batches.push(this.#batch(this.#base + from, messages));
+      for (const message of messages) message.isBeingWritten = true;
+      from += messages.length;
     }
     this.#roundEnd = this.#base + from;
-    for (let index = 0; index < from; index += 1) this.#messages[index]!.isBeingWritten = true;
   }
 
   #endRound(): readonly Fanout[] {
+    const [only, ...more] = this.#batches;
+    const written =
+      more.length === 0 ? (only?.messages ?? []) : this.#batches.flatMap(({ messages }) => messages);
+    for (const message of written) message.isBeingWritten = false;
     for (const batch of this.#batches) this.#letGo(batch);
     this.#batches.length = 0;
-    const count = this.#roundEnd - this.#base;
-    const isAll = count === this.#messages.length;
-    const written = isAll ? this.#messages : this.#messages.splice(0, count);
-    if (isAll) this.#messages = [];
+    this.#waiting.drop(written.length);
     this.#base = this.#roundEnd;
-    for (const message of written) message.isBeingWritten = false;
     return written;
   }
 
@@ -182,45 +188,48 @@ export class Audience {
       }
     }
     while (member.membership === this && member.nextMessage < end) {
-      const from = member.nextMessage - this.#base;
-      this.#deliverOwn(member, this.#base + chunkEnd(this.#messages, from), nowMs);
+      const chunk = this.#chunk(member.nextMessage - this.#base, end - this.#base);
+      this.#deliverOwn(member, member.nextMessage + chunk.length, nowMs);
     }
   }
 
   /** Sends a member what nobody else needs in just this cut. */
   #deliverOwn(member: Connection, to: number, nowMs: number): void {
-    const batch = this.#batch(member.nextMessage, to);
+    const messages = this.#waiting
+      .slice(member.nextMessage - this.#base, to - this.#base)
+      .map((number) => this.#backlog.at(number));
+    const batch = this.#batch(member.nextMessage, messages);
     member.nextMessage = to;
     member.deliver(batch, nowMs);
     this.#letGo(batch);
   }
 
-  #batch(from: number, to: number): Batch {
-    const messages = this.#messages;
-    const first = from - this.#base;
-    const end = to - this.#base;
+  /** The messages from one place of the list on, before another, that fit into a chunk: one at least. */
+  #chunk(from: number, end: number): Fanout[] {
+    const messages: Fanout[] = [];
+    let bytes = 0;
+    this.#waiting.walk(from, (number) => {
+      const message = this.#backlog.at(number);
+      bytes += message.bytes.length;
+      if (bytes > CHUNK_BYTES && messages.length > 0) return false;
+      messages.push(message);
+      return messages.length < end - from;
+    });
+    return messages;
+  }
+
+  #batch(from: number, messages: readonly Fanout[]): Batch {
     let payloadBytes = 0;
-    for (let index = first; index < end; index += 1) payloadBytes += messages[index]!.payloadLength;
-    const rest = { from, to, payloadBytes, messages, first, isHeld: false };
-    if (end - first === 1) return { ...rest, bytes: messages[first]!.bytes, pooled: undefined };
-    const length = framesLength(messages, first, end);
+    for (const { payloadLength } of messages) payloadBytes += payloadLength;
+    const rest = { from, to: from + messages.length, payloadBytes, messages, isHeld: false };
+    if (messages.length === 1) return { ...rest, bytes: messages[0]!.bytes, pooled: undefined };
+    const length = framesLength(messages);
     const pooled = length <= CHUNK_BYTES ? this.#pool.take() : undefined;
-    const bytes = joinFrames(messages, first, end, pooled ?? Buffer.allocUnsafe(length));
+    const bytes = joinFrames(messages, pooled ?? Buffer.allocUnsafe(length));
     return { ...rest, bytes, pooled };
   }
 
   #letGo({ pooled, isHeld }: Batch): void {
     if (pooled !== undefined && !isHeld) this.#pool.giveBack(pooled);
   }
-}
-
-/** The index behind the last message that still fits into a chunk beginning at `from`: one at least. */
-function chunkEnd(messages: readonly Fanout[], from: number): number {
-  let bytes = messages[from]!.bytes.length;
-  let to = from + 1;
-  while (to < messages.length && bytes + messages[to]!.bytes.length <= CHUNK_BYTES) {
-    bytes += messages[to]!.bytes.length;
-    to += 1;
-  }
-  return to;
 }

@@ -228,11 +228,10 @@ export class Connection {
     this.#events.ledger.wire.sent += bytes;
   }
 
-  #hold({ messages, first, from, to }: Batch): void {
+  #hold({ messages }: Batch): void {
     this.#held ??= new HeldMessages();
     const { counts } = this;
-    for (let index = first; index < first + to - from; index += 1) {
-      const message = messages[index]!;
+    for (const message of messages) {
       const growth = this.#held.growth(message);
       if (growth > 0 && this.bufferedBytes + growth > this.#limits.bufferedMax) {
         counts.drop('slow_consumer', 1);
@@ -325,8 +324,8 @@ export class Connection {
     for (const message of messages) payloadBytes += message.payloadLength;
     this.counts.wait(-count);
     this.lastMessageAtMs = nowMs;
-    const bytes = Buffer.allocUnsafe(framesLength(messages, 0, count));
-    this.#write(joinFrames(messages, 0, count, bytes), count, payloadBytes, count, nowMs);
+    const bytes = joinFrames(messages, Buffer.allocUnsafe(framesLength(messages)));
+    this.#write(bytes, count, payloadBytes, count, nowMs);
   }
 
   /**

@@ -25,18 +25,17 @@ export class Fanout {
   }
 }
 
-/** Bytes of the frames from `from` up to `to`. */
-export function framesLength(messages: readonly Fanout[], from: number, to: number): number {
-  let bytes = 0;
-  for (let index = from; index < to; index += 1) bytes += messages[index]!.bytes.length;
-  return bytes;
+/** Bytes of their frames. */
+export function framesLength(messages: readonly Fanout[]): number {
+  let length = 0;
+  for (const { bytes } of messages) length += bytes.length;
+  return length;
 }
 
-/** Writes those frames one behind the other, and answers with the part of `target` that they fill. */
-export function joinFrames(messages: readonly Fanout[], from: number, to: number, target: Buffer): Buffer {
+/** Writes the frames one behind the other, and answers with the part of `target` that they fill. */
+export function joinFrames(messages: readonly Fanout[], target: Buffer): Buffer {
   let offset = 0;
-  for (let index = from; index < to; index += 1) {
-    const { bytes } = messages[index]!;
+  for (const { bytes } of messages) {
     target.set(bytes, offset);
     offset += bytes.length;
   }

@@ -1,20 +1,20 @@
 /**
  * The heart: who listens to what, and how one message reaches all of them.
  *
- * Connections with the same set of patterns form an audience. A message is framed once, put on the list of each
- * audience that it matches, and written to their members when this turn of the event loop ends: one buffer per
- * audience, one write per connection (one for each 64 KiB, and 1 MiB at most in one go). So the batch grows by itself
- * as the load grows.
+ * Connections with the same set of patterns form an audience. A message is framed once, queued for each audience that
+ * it matches, and written to their members when this turn of the event loop ends: one buffer per audience, one write per
+ * connection (one for each 64 KiB, and 1 MiB at most in one go). So the batch grows by itself as the load grows.
  *
  * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
  * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, or of
  * what is usual if that is less, so the CPU that is left says something. The pause comes when all have had their turn
  * (or after half a second of writing), for in the midst of a flush it would make the last ones wait for nothing. What
  * comes in faster than it can be written waits, up to a bound; beyond that the oldest messages are dropped, and each
- * client that misses some is told how many. Nothing is allocated per delivery.
+ * client that misses some is told how many. No object is made per delivery.
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
+import { Backlog } from './backlog.ts';
 import type { Connection } from './connection.ts';
 import { Fanout } from './fanout.ts';
 import { encodeFrame } from './frame.ts';
@@ -38,7 +38,7 @@ const GRACE = 0.5;
 /** Over its bound the hub drops down to this share of it: seldom enough to be cheap, and little enough to be quick. */
 const RELIEF = 0.98;
 
-/** So many finished messages, or turns that are over, are forgotten together. */
+/** So many turns that are over are forgotten together. */
 const FORGET_AT_ONCE = 1_024;
 
 export type HubSettings = {
@@ -46,7 +46,7 @@ export type HubSettings = {
   flushSliceMs: number;
   /** Share of a flush's time that the next one waits. */
   flushPacing: number;
-  /** Bytes of messages that may wait for the flush. */
+  /** Bytes of memory that messages which wait for the flush may take. */
   pendingMax: number;
 };
 
@@ -72,6 +72,7 @@ export class Hub {
   readonly #channels = new Map<string, number>();
   #subscriptionCount = 0;
   readonly #pool = new FramePool();
+  readonly #backlog = new Backlog();
   /** Audiences with something to write, in the order of their turns; those before `#turn` have had theirs. */
   #queue: Audience[] = [];
   #turn = 0;
@@ -81,15 +82,11 @@ export class Hub {
   #flushTookMs = 0;
   /** What flushes take usually: a mean that follows slowly. */
   #usualMs = 0;
-  /** Messages by arrival, from `#oldest` on; all of those before it, and some behind, have been written to all. */
-  #waiting: Fanout[] = [];
-  #oldest = 0;
-  #waitingCount = 0;
-  #waitingBytes = 0;
   #isScheduled = false;
   /** Of the message that is being published. */
   #match = 0;
   #message: Fanout | undefined;
+  #number = 0;
   #subject = '';
   #payload: Uint8Array = new Uint8Array(0);
   #recipients = 0;
@@ -113,12 +110,12 @@ export class Hub {
   }
 
   get pendingMessages(): number {
-    return this.#waitingCount;
+    return this.#backlog.count;
   }
 
   /** Milliseconds that the oldest message has waited for its last write. */
   lagMs(nowMs: number): number {
-    const oldest = this.#waiting[this.#oldest];
+    const { oldest } = this.#backlog;
     return oldest === undefined ? 0 : nowMs - oldest.arrivedMs;
   }
 
@@ -161,16 +158,12 @@ export class Hub {
     this.#payload = payload;
     this.#recipients = 0;
     this.#index.match(subject, this.#enqueue);
-    const message = this.#message as Fanout | undefined;
-    if (message === undefined) return;
-    this.#waiting.push(message);
-    this.#waitingCount += 1;
-    this.#waitingBytes += message.bytes.length;
+    if (this.#message === undefined) return;
     const { recorder, soon } = this.#surroundings;
     recorder.fanoutRecipients(this.#recipients);
     recorder.messageSize(payload.length, 'transmit');
     // A message alone always passes, however large.
-    if (this.#waitingBytes > this.#settings.pendingMax && this.#waitingCount > 1) this.#relieve();
+    if (this.#backlog.bytes > this.#settings.pendingMax && this.#backlog.count > 1) this.#relieve();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     soon(this.#writeSlice);
@@ -179,8 +172,12 @@ export class Hub {
   readonly #enqueue = (audience: Audience): void => {
     if (audience.lastMatch === this.#match) return;
     audience.lastMatch = this.#match;
-    this.#message ??= new Fanout(this.#subject, encodeFrame(this.#payload), this.#surroundings.nowMs());
-    audience.add(this.#message);
+    if (this.#message === undefined) {
+      this.#message = new Fanout(this.#subject, encodeFrame(this.#payload), this.#surroundings.nowMs());
+      this.#number = this.#backlog.add(this.#message);
+    }
+    this.#backlog.expect(this.#message);
+    audience.add(this.#number);
     this.#recipients += audience.members.length;
     if (audience.isQueued) return;
     audience.isQueued = true;
@@ -220,7 +217,7 @@ export class Hub {
   };
 
   #write(untilMs: number): void {
-    const { nowMs } = this.#surroundings;
+    const { nowMs, recorder } = this.#surroundings;
     const graceMs = this.#settings.flushSliceMs * GRACE;
     let written = 0;
     let fromMs = 0;
@@ -235,7 +232,12 @@ export class Hub {
       fromMs = nowMs();
       const messages = audience.write(mustStop, fromMs);
       if (messages === undefined) break;
-      written += this.#settle(messages, nowMs());
+      const now = nowMs();
+      for (const message of messages) {
+        if (!this.#backlog.settle(message)) continue;
+        written += 1;
+        recorder.fanoutDuration((now - message.arrivedMs) / 1000);
+      }
       this.#turn += 1;
       this.#toFlush -= 1;
       audience.isQueued = audience.needsTurn;
@@ -246,51 +248,18 @@ export class Hub {
       this.#queue.splice(0, this.#turn);
       this.#turn = 0;
     }
-    if (written > 0) this.#surroundings.recorder.fanoutBatch(written);
-  }
-
-  /** These messages have been written to one audience, or need not be. Answers how many have been to all. */
-  #settle(messages: readonly Fanout[], nowMs: number | undefined): number {
-    let finished = 0;
-    for (const message of messages) {
-      message.audiences -= 1;
-      if (message.audiences > 0) continue;
-      finished += 1;
-      this.#waitingBytes -= message.bytes.length;
-      if (nowMs !== undefined) this.#surroundings.recorder.fanoutDuration((nowMs - message.arrivedMs) / 1000);
-    }
-    this.#waitingCount -= finished;
-    if (finished > 0) this.#forgetFinished();
-    return finished;
-  }
-
-  #forgetFinished(): void {
-    while (this.#oldest < this.#waiting.length && this.#waiting[this.#oldest]!.audiences === 0)
-      this.#oldest += 1;
-    // Not at each message, for what is behind has to be moved.
-    if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#waiting.length) return;
-    this.#waiting.splice(0, this.#oldest);
-    this.#oldest = 0;
+    if (written > 0) recorder.fanoutBatch(written);
   }
 
   /** More waits than may: the oldest messages are dropped, until a fiftieth of the room is free again. */
   #relieve(): void {
-    let bytes = this.#waitingBytes;
-    let arrivedMs = Number.NEGATIVE_INFINITY;
-    for (let index = this.#oldest; index < this.#waiting.length; index += 1) {
-      if (bytes <= this.#settings.pendingMax * RELIEF) break;
-      const message = this.#waiting[index]!;
-      if (message.audiences === 0 || message.isBeingWritten) continue;
-      bytes -= message.bytes.length;
-      arrivedMs = message.arrivedMs;
-    }
-    for (let index = this.#turn; index < this.#queue.length; index += 1) {
-      this.#settle(this.#queue[index]!.dropUpTo(arrivedMs), undefined);
-    }
+    const last = this.#backlog.lastToDrop(this.#settings.pendingMax * RELIEF);
+    for (let index = this.#turn; index < this.#queue.length; index += 1)
+      for (const message of this.#queue[index]!.dropUpTo(last)) this.#backlog.settle(message);
   }
 
   #create(key: string, patterns: readonly string[]): Audience {
-    const audience = new Audience(key, patterns, this.#pool);
+    const audience = new Audience(key, patterns, this.#backlog, this.#pool);
     this.#audiences.set(key, audience);
     for (const pattern of patterns) {
       this.#index.add(pattern, audience);

@@ -1,10 +1,10 @@
 /** Clients whose messages were all dropped in an overload learned of it only with the next message on their channels. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTestGateway } from '../support/test-gateway.ts';
+import { createTestGateway, roomFor } from '../support/test-gateway.ts';
 
 test('a client that missed everything in an overload is told of it at once', () => {
-  const { gateway, connect, turn, figures } = createTestGateway({ pendingMax: 1_000 });
+  const { gateway, connect, turn, figures } = createTestGateway({ pendingMax: roomFor(4.9, 200) });
   const [quiet, busy] = [connect(), connect()];
   quiet.send('{"type":"subscribe","channels":["public.a"]}');
   busy.send('{"type":"subscribe","channels":["public.b"]}');
@@ -16,7 +16,7 @@ test('a client that missed everything in an overload is told of it at once', () 
 });
 
 test('a message alone is sent, however large', () => {
-  const { gateway, connect, turn, figures } = createTestGateway({ pendingMax: 1_000 });
+  const { gateway, connect, turn, figures } = createTestGateway({ pendingMax: roomFor(4.9, 200) });
   connect();
   gateway.hub.publish('public.a', Buffer.alloc(5_000, 'a'));
   turn();

@@ -1,4 +1,6 @@
 /** A gateway on an injected clock, with recorders that keep what they are told. */
+import { MESSAGE_BYTES, PLACE_BYTES } from '../../src/gateway/backlog.ts';
+import { encodeFrame } from '../../src/gateway/frame.ts';
 import { Gateway, type GatewaySettings } from '../../src/gateway/gateway.ts';
 import type { GatewayRecorder } from '../../src/gateway/recorder.ts';
 import type { GatewayFigures } from '../../src/telemetry/figures.ts';
@@ -23,6 +25,11 @@ export type TestGateway = {
   connect(room?: number): FakeClient;
   figures(): GatewayFigures;
 };
+
+/** The bound under which so many messages may wait, each for one audience. */
+export function roomFor(messages: number, payloadBytes: number): number {
+  return messages * (encodeFrame(Buffer.alloc(payloadBytes)).bytes.length + MESSAGE_BYTES + PLACE_BYTES);
+}
 
 export function createTestGateway(
   overrides: Partial<GatewaySettings> = {},

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FakeClient } from '../../support/fake-client.ts';
-import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
+import { createTestGateway, roomFor, type TestGateway } from '../../support/test-gateway.ts';
 
 /** Clients of which each write takes a millisecond, or so many. */
 function connectMany(given: TestGateway, count: number, writeMs = 1): FakeClient[] {
@@ -170,7 +170,7 @@ test('joining or leaving in the midst of a flush changes nothing for the others'
 });
 
 test('when more waits than may, the oldest is dropped and each client is told how much', () => {
-  const given = createTestGateway({ pendingMax: 1_000 });
+  const given = createTestGateway({ pendingMax: roomFor(4.9, 198) });
   const [client, other] = [given.connect(), given.connect()];
   other.send('{"type":"subscribe","channels":["public.b"]}');
   for (let sent = 0; sent < 10; sent += 1) {
@@ -196,7 +196,7 @@ test('when more waits than may, the oldest is dropped and each client is told ho
 });
 
 test('over the bound a fiftieth of the room is made free', () => {
-  const given = createTestGateway({ pendingMax: 100 * 102 });
+  const given = createTestGateway({ pendingMax: roomFor(100, 100) });
   given.connect();
   for (let sent = 0; sent < 101; sent += 1) {
     given.gateway.hub.publish('public.a', Buffer.alloc(100, 'x'));
@@ -206,7 +206,7 @@ test('over the bound a fiftieth of the room is made free', () => {
 });
 
 test('those whose messages were all dropped are told as soon as the flush gets to them', () => {
-  const given = createTestGateway({ pendingMax: 1_000 });
+  const given = createTestGateway({ pendingMax: roomFor(4.9, 198) });
   const [quiet, quieter, busy] = [given.connect(), given.connect(), given.connect()];
   for (const client of [quiet, quieter]) client.send('{"type":"subscribe","channels":["public.quiet"]}');
   busy.send('{"type":"subscribe","channels":["public.busy"]}');
@@ -226,7 +226,7 @@ test('those whose messages were all dropped are told as soon as the flush gets t
 });
 
 test('those who had had their turn before a drop are told in the same flush or the next', () => {
-  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
   const quiet = connectMany(given, 24);
   for (const client of quiet) client.send('{"type":"subscribe","channels":["public.quiet"]}');
   given.connect().send('{"type":"subscribe","channels":["public.busy"]}');
@@ -246,7 +246,7 @@ test('those who had had their turn before a drop are told in the same flush or t
 });
 
 test('a drop in the midst of a flush counts for each member what it misses, and no more', () => {
-  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
   const clients = connectMany(given, 24);
   const say = (number: number): void => {
     given.gateway.hub.publish('public.a', Buffer.from(`${number} ${'x'.repeat(196)}`));
@@ -281,7 +281,7 @@ test('a drop in the midst of a flush counts for each member what it misses, and 
 });
 
 test('a late member is not passed over when what it never needed is dropped', () => {
-  const given = createTestGateway({ flushSliceMs: 8, pendingMax: 1_000 });
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
   connectMany(given, 24);
   const say = (number: number): void => {
     given.gateway.hub.publish('public.a', Buffer.from(`${number} ${'x'.repeat(196)}`));

@@ -1,0 +1,107 @@
+/**
+ * The messages that wait, numbered in the order of arrival, each until it has been written to all of its audiences.
+ *
+ * Audiences queue numbers, not messages. A message that a hundred audiences wait for would be in as many queues, and V8
+ * notes each reference from something old to something young, and follows all of them in every collection.
+ *
+ * Numbers are of 32 bits and begin anew after the last, which a gateway that is never done with all may come to in a day.
+ */
+import type { Fanout } from './fanout.ts';
+import { BlockPool, NumberQueue } from './number-queues.ts';
+
+/** What a message costs beside its frame, and each audience's place for it: measured, as heap and buffers together. */
+export const MESSAGE_BYTES = 224;
+export const PLACE_BYTES = 4;
+/** So many finished messages are forgotten together, for what is behind them has to be moved. */
+const FORGET_AT_ONCE = 1_024;
+
+export class Backlog {
+  /** From number `#first` on; those before `#oldest`, and some behind, have been written to all. */
+  #messages: Fanout[] = [];
+  #first: number;
+  #oldest = 0;
+  #count = 0;
+  #bytes = 0;
+  readonly #blocks = new BlockPool();
+
+  constructor(firstNumber = 0) {
+    this.#first = firstNumber;
+  }
+
+  /** For numbers of ours. */
+  createQueue(): NumberQueue {
+    return new NumberQueue(this.#blocks);
+  }
+
+  /** How many wait. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of memory that they take: their frames, themselves, and their places in queues. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** That has waited longest. */
+  get oldest(): Fanout | undefined {
+    return this.#messages[this.#oldest];
+  }
+
+  /** Answers with its number, for those who are to have it. */
+  add(message: Fanout): number {
+    this.#messages.push(message);
+    this.#count += 1;
+    this.#bytes += message.bytes.length + MESSAGE_BYTES;
+    return (this.#first + this.#messages.length - 1) | 0;
+  }
+
+  /** One more audience is to have it. It waits until it has been settled for each of them. */
+  expect(message: Fanout): void {
+    message.audiences += 1;
+    this.#bytes += PLACE_BYTES;
+  }
+
+  /** One that waits. */
+  at(number: number): Fanout {
+    return this.#messages[(number - this.#first) | 0]!;
+  }
+
+  /** It has been written to one audience, or need not be. True when it has been to all. */
+  settle(message: Fanout): boolean {
+    message.audiences -= 1;
+    this.#bytes -= PLACE_BYTES;
+    if (message.audiences > 0) return false;
+    this.#count -= 1;
+    this.#bytes -= message.bytes.length + MESSAGE_BYTES;
+    this.#forget();
+    return true;
+  }
+
+  #forget(): void {
+    while (this.#oldest < this.#messages.length && this.#messages[this.#oldest]!.audiences === 0)
+      this.#oldest += 1;
+    if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#messages.length) return;
+    this.#messages.splice(0, this.#oldest);
+    this.#first = (this.#first + this.#oldest) | 0;
+    this.#oldest = 0;
+  }
+
+  /** Whether a message came before another, or is the same. */
+  isUpTo(number: number, last: number): boolean {
+    return ((last - number) | 0) >= 0;
+  }
+
+  /** The number up to which the oldest must go so that no more than `bytesMax` wait; what is being written stays. */
+  lastToDrop(bytesMax: number): number {
+    let bytes = this.#bytes;
+    let last = (this.#first - 1) | 0;
+    for (let index = this.#oldest; index < this.#messages.length && bytes > bytesMax; index += 1) {
+      const message = this.#messages[index]!;
+      if (message.audiences === 0 || message.isBeingWritten) continue;
+      bytes -= message.bytes.length + MESSAGE_BYTES + message.audiences * PLACE_BYTES;
+      last = (this.#first + index) | 0;
+    }
+    return last;
+  }
+}
