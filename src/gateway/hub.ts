@@ -7,7 +7,7 @@
  *
  * A flush gives everybody who waits one turn. It is cut into slices of time, between which the event loop turns, so
  * accepting, reading, pongs and scrapes go on; and it is paced: the next one waits for a share of what it took, or of
- * what is usual if that is less, so the CPU that is left says something. The pause comes when all have had their turn
+ * what is usual if that is less, so the CPU that is left says something (and whoever is far behind does not pause). The pause comes when all have had their turn
  * (or after half a second of writing), for in the midst of a flush it would make the last ones wait for nothing. What
  * comes in faster than it can be written waits, up to a bound; beyond that the oldest messages are dropped, and each
  * client that misses some is told how many. No object is made per delivery.
@@ -28,6 +28,8 @@ const UNPACED_MS = 0.5;
  * 10,000 connections takes 200 to 400 ms of a slow core; what takes longer is a stall.
  */
 const PACED_AFTER_MS = 500;
+/** Whoever is behind by so much does not rest: slices leave the event loop its turns, and pauses would only add to it. */
+const BEHIND_MS = 2_000;
 /** The weight of a flush in what is usual: a change of the load is usual after some twenty flushes, a second or less. */
 const USUAL_SHARE = 0.1;
 /**
@@ -208,7 +210,8 @@ export class Hub {
    */
   #pauseAfter(tookMs: number): number {
     this.#usualMs = this.#usualMs === 0 ? tookMs : this.#usualMs + (tookMs - this.#usualMs) * USUAL_SHARE;
-    return tookMs < UNPACED_MS ? 0 : Math.min(tookMs, this.#usualMs) * this.#settings.flushPacing;
+    const isPaced = tookMs >= UNPACED_MS && this.lagMs(this.#surroundings.nowMs()) < BEHIND_MS;
+    return isPaced ? Math.min(tookMs, this.#usualMs) * this.#settings.flushPacing : 0;
   }
 
   readonly #afterPause = (): void => {

@@ -95,6 +95,21 @@ test('what comes from within a flush too short for a pause is written next', () 
   assert.deepEqual([asked.length, pauses, hub.pendingMessages], [0, [], 0]);
 });
 
+test('who is behind by seconds does not rest until that is made up for', () => {
+  const { hub, asked, pauses, join, pass, publish, next } = createHub();
+  for (let index = 0; index < 10; index += 1) join(['a', `own.${index}`], () => pass(100));
+  // Each flush takes a second, which is usual here, and pauses twice.
+  for (let round = 0; round < 2; round += 1) {
+    publish('a');
+    while (asked.length > 0) next();
+  }
+  assert.deepEqual(pauses, [250, 250, 250, 250]);
+  publish('a');
+  pass(2_000);
+  while (hub.pendingMessages > 0) next();
+  assert.deepEqual(pauses.slice(4), [250], 'none in the midst, when it was late; one after it');
+});
+
 test('a flush over more audiences than are forgotten together is one flush', () => {
   const { asked, pauses, join, pass, publish, next } = createHub();
   for (let index = 0; index < 1_600; index += 1) join(['a', `own.${index}`], () => pass(0.125));
