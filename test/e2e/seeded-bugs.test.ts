@@ -169,13 +169,13 @@ const bugs: SeededBug[] = [
   {
     what: 'whoever joins late hears what came before',
     file: 'audience.ts',
-    from: 'connection.nextMessage = this.#base + this.#messages.length;',
+    from: 'connection.nextMessage = this.#base + this.#waiting.length;',
     to: 'connection.nextMessage = this.#base;',
   },
   {
     what: 'whoever leaves loses what came before',
     file: 'audience.ts',
-    from: 'this.#deliverTo(connection, this.#base + this.#messages.length, nowMs);',
+    from: 'this.#deliverTo(connection, this.#base + this.#waiting.length, nowMs);',
     to: '',
   },
   {
@@ -194,6 +194,48 @@ const bugs: SeededBug[] = [
     what: 'members behind what was dropped keep their old number',
     file: 'audience.ts',
     from: 'member.nextMessage -= count;',
+    to: '',
+  },
+  {
+    what: 'what is finished counts as waiting',
+    file: 'backlog.ts',
+    from: 'this.#count -= 1;',
+    to: '',
+  },
+  {
+    what: 'places in queues take no room',
+    file: 'backlog.ts',
+    from: 'this.#bytes += PLACE_BYTES;',
+    to: '',
+  },
+  {
+    what: 'what is being written counts as what can be dropped',
+    file: 'backlog.ts',
+    from: ' || message.isBeingWritten',
+    to: '',
+  },
+  {
+    what: 'numbers do not begin anew',
+    file: 'backlog.ts',
+    from: 'return this.#messages[(number - this.#first) | 0]!;',
+    to: 'return this.#messages[number - this.#first]!;',
+  },
+  {
+    what: 'a block goes to two queues',
+    file: 'number-queues.ts',
+    from: 'this.#free = this.next(block);',
+    to: '',
+  },
+  {
+    what: 'the blocks of what has been written are never given back',
+    file: 'number-queues.ts',
+    from: 'this.#pool.giveBack(block);',
+    to: '',
+  },
+  {
+    what: 'who is far behind rests all the same',
+    file: 'hub.ts',
+    from: ' && this.lagMs(this.#surroundings.nowMs()) < BEHIND_MS',
     to: '',
   },
   {
