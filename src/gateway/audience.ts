@@ -14,6 +14,8 @@ import type { NumberQueue } from './number-queues.ts';
 
 /** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
 const ROUND_CHUNKS = 16;
+/** So many messages are looked up together. */
+const PIECE = 128;
 /** Members between two looks at the clock. */
 const MEMBERS_PER_LOOK = 8;
 
@@ -130,12 +132,7 @@ export class Audience {
   dropUpTo(last: number): readonly Fanout[] {
     const from = this.#unserved > 0 ? this.#roundEnd : this.#base;
     const first = from - this.#base;
-    let count = 0;
-    this.#waiting.walk(first, (number) => {
-      if (!this.#backlog.isUpTo(number, last)) return false;
-      count += 1;
-      return true;
-    });
+    const count = this.#countUpTo(first, last);
     if (count === 0) return [];
     if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
@@ -147,7 +144,19 @@ export class Audience {
         member.nextMessage = Math.min(from, member.nextMessage);
       }
     }
-    return this.#waiting.remove(first, count).map((number) => this.#backlog.at(number));
+    return this.#backlog.all(this.#waiting.remove(first, count));
+  }
+
+  /** How many from a place of the list on have numbers up to that one. */
+  #countUpTo(from: number, last: number): number {
+    let place = from;
+    while (place < this.#waiting.length) {
+      const piece = this.#waiting.slice(place, place + PIECE);
+      const beyond = piece.findIndex((number) => !this.#backlog.isUpTo(number, last));
+      place += beyond === -1 ? piece.length : beyond;
+      if (beyond !== -1) break;
+    }
+    return place - from;
   }
 
   #beginRound(): void {
@@ -195,9 +204,7 @@ export class Audience {
 
   /** Sends a member what nobody else needs in just this cut. */
   #deliverOwn(member: Connection, to: number, nowMs: number): void {
-    const messages = this.#waiting
-      .slice(member.nextMessage - this.#base, to - this.#base)
-      .map((number) => this.#backlog.at(number));
+    const messages = this.#backlog.all(this.#waiting.slice(member.nextMessage - this.#base, to - this.#base));
     const batch = this.#batch(member.nextMessage, messages);
     member.nextMessage = to;
     member.deliver(batch, nowMs);
@@ -208,13 +215,14 @@ export class Audience {
   #chunk(from: number, end: number): Fanout[] {
     const messages: Fanout[] = [];
     let bytes = 0;
-    this.#waiting.walk(from, (number) => {
-      const message = this.#backlog.at(number);
-      bytes += message.bytes.length;
-      if (bytes > CHUNK_BYTES && messages.length > 0) return false;
-      messages.push(message);
-      return messages.length < end - from;
-    });
+    for (let next = from; next < end; next += PIECE) {
+      const piece = this.#backlog.all(this.#waiting.slice(next, Math.min(end, next + PIECE)));
+      for (const message of piece) {
+        bytes += message.bytes.length;
+        if (bytes > CHUNK_BYTES && messages.length > 0) return messages;
+        messages.push(message);
+      }
+    }
     return messages;
   }
 

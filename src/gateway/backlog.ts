@@ -23,6 +23,8 @@ export class Backlog {
   #count = 0;
   #bytes = 0;
   readonly #blocks = new BlockPool();
+  /** Of no interest, but what is read into it is read. */
+  #touched = 0;
 
   constructor(firstNumber = 0) {
     this.#first = firstNumber;
@@ -62,9 +64,20 @@ export class Backlog {
     this.#bytes += PLACE_BYTES;
   }
 
-  /** One that waits. */
-  at(number: number): Fanout {
-    return this.#messages[(number - this.#first) | 0]!;
+  /**
+   * Those that wait by these numbers. Where much waits, each is far from the others and has to be fetched from memory, and
+   * so has its frame, which whoever asks is about to copy. In loops that do nothing else the processor fetches a dozen at
+   * a time: without touching the frames here, copying them one after the other delivers a fifth less (bench, overload).
+   */
+  all(numbers: readonly number[]): Fanout[] {
+    const messages = new Array<Fanout>(numbers.length);
+    for (let index = 0; index < numbers.length; index += 1)
+      messages[index] = this.#messages[(numbers[index]! - this.#first) | 0]!;
+    for (let index = 0; index < messages.length; index += 1) {
+      const { bytes } = messages[index]!;
+      this.#touched ^= bytes[0]! ^ bytes[bytes.length >> 1]!;
+    }
+    return messages;
   }
 
   /** It has been written to one audience, or need not be. True when it has been to all. */

@@ -110,31 +110,22 @@ export class NumberQueue {
     this.#end = this.#at + NUMBERS;
   }
 
-  /** Hands out the numbers one after the other, from an index on, until told to stop (false). */
-  walk(from: number, visit: (number: number) => boolean): void {
+  /** The numbers from one index on, before another or the end. */
+  slice(from: number, to: number): number[] {
+    const numbers: number[] = [];
+    let left = Math.min(to, this.#length) - from;
     let block = this.#head;
     let place = this.#skip + from;
-    let left = this.#length - from;
     for (; left > 0 && place >= NUMBERS; place -= NUMBERS) block = this.#pool.next(block);
     while (left > 0) {
       const slab = this.#pool.slabOf(block);
       const start = this.#pool.startOf(block);
-      for (const end = Math.min(NUMBERS, place + left); place < end; place += 1) {
-        if (!visit(slab[start + place]!)) return;
-        left -= 1;
-      }
+      const end = Math.min(NUMBERS, place + left);
+      left -= end - place;
+      for (; place < end; place += 1) numbers.push(slab[start + place]!);
       block = slab[start + NUMBERS]!;
       place = 0;
     }
-  }
-
-  slice(from: number, to: number): number[] {
-    const numbers: number[] = [];
-    if (to > from)
-      this.walk(from, (number) => {
-        numbers.push(number);
-        return numbers.length < to - from;
-      });
     return numbers;
   }
 
