@@ -28,7 +28,10 @@ const UNPACED_MS = 0.5;
  * 10,000 connections takes 200 to 400 ms of a slow core; what takes longer is a stall.
  */
 const PACED_AFTER_MS = 500;
-/** Whoever is behind by so much does not rest: slices leave the event loop its turns, and pauses would only add to it. */
+/**
+ * Whoever is behind by so much does not rest: slices leave the event loop its turns, and pauses would only add to it. What
+ * comes in during a flush of 400 ms and its pause is written by the end of the next, after 1.2 s: that is not behind.
+ */
 const BEHIND_MS = 2_000;
 /** The weight of a flush in what is usual: a change of the load is usual after some twenty flushes, a second or less. */
 const USUAL_SHARE = 0.1;

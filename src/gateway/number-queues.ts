@@ -3,8 +3,8 @@
  *
  * Where each client has channels of its own, a message goes to the end of a hundred queues or more, and what that costs is
  * to fetch those ends: an array of the language is an object, the head of its elements, and the place behind the last of
- * them, each on a page of its own. Here an end is a block that others lie beside: 12 to 23 ns a number instead of 35 to
- * 120. An empty queue has no block.
+ * them. Here an end is a block that others lie beside; what that is worth stands in ARCHITECTURE.md. An empty queue has no
+ * block.
  */
 
 /** The last place of a block holds the number of the next one. */

@@ -17,7 +17,7 @@ export const httpLimits = {
   /** From the first byte of a request to the end of its headers, and to the end of its body. */
   headersTimeoutMs: 5_000,
   requestTimeoutMs: 10_000,
-  /** Longer than a minute, so that a scraper, a probe or a proxy that comes back within one needs no new connection. */
+  /** Longer than a minute, so that a scraper or a proxy that comes back within one needs no new connection. */
   keepAliveTimeoutMs: 65_000,
   /** How often these two are checked. */
   checkIntervalMs: 1_000,
