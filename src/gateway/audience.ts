@@ -8,13 +8,13 @@
  */
 import type { Backlog } from './backlog.ts';
 import type { Connection } from './connection.ts';
-import { type Fanout, framesLength, joinFrames } from './fanout.ts';
+import { type Fanout, fetchFrames, framesLength, joinFrames } from './fanout.ts';
 import { CHUNK_BYTES, type FramePool } from './frame-pool.ts';
 import type { NumberQueue } from './number-queues.ts';
 
 /** And this much of what waits is written to all members before more is: what is being written cannot be dropped. */
 const ROUND_CHUNKS = 16;
-/** So many messages are looked up together. */
+/** So many messages are looked up together at first, and twice as many each time until a chunk is full. */
 const PIECE = 128;
 /** Members between two looks at the clock. */
 const MEMBERS_PER_LOOK = 8;
@@ -101,10 +101,10 @@ export class Audience {
 
   /**
    * Writes what waits, member by member, until everybody has it or `mustStop` says so, which is told for how many
-   * members it has been done in this call, and for how many it is left to do. Answers with the messages that have now
-   * been written to all members; undefined when it is to be called again for the rest.
+   * members it has been done in this call, and for how many it is left to do. Answers with what has now been
+   * written to all members; undefined when it is to be called again for the rest.
    */
-  write(mustStop: (done: number, left: number) => boolean, nowMs: number): readonly Fanout[] | undefined {
+  write(mustStop: (done: number, left: number) => boolean, nowMs: number): readonly Batch[] | undefined {
     if (this.#unserved === 0) this.#beginRound();
     const toDo = this.#unserved;
     let untilLook = MEMBERS_PER_LOOK;
@@ -132,7 +132,7 @@ export class Audience {
   dropUpTo(last: number): readonly Fanout[] {
     const from = this.#unserved > 0 ? this.#roundEnd : this.#base;
     const first = from - this.#base;
-    const count = this.#countUpTo(first, last);
+    const count = this.#waiting.countWhile(first, (number) => this.#backlog.isUpTo(number, last));
     if (count === 0) return [];
     if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
@@ -145,18 +145,6 @@ export class Audience {
       }
     }
     return this.#backlog.all(this.#waiting.remove(first, count));
-  }
-
-  /** How many from a place of the list on have numbers up to that one. */
-  #countUpTo(from: number, last: number): number {
-    let place = from;
-    while (place < this.#waiting.length) {
-      const piece = this.#waiting.slice(place, place + PIECE);
-      const beyond = piece.findIndex((number) => !this.#backlog.isUpTo(number, last));
-      place += beyond === -1 ? piece.length : beyond;
-      if (beyond !== -1) break;
-    }
-    return place - from;
   }
 
   #beginRound(): void {
@@ -172,14 +160,14 @@ export class Audience {
     this.#roundEnd = this.#base + from;
   }
 
-  #endRound(): readonly Fanout[] {
-    const [only, ...more] = this.#batches;
-    const written =
-      more.length === 0 ? (only?.messages ?? []) : this.#batches.flatMap(({ messages }) => messages);
-    for (const message of written) message.isBeingWritten = false;
-    for (const batch of this.#batches) this.#letGo(batch);
-    this.#batches.length = 0;
-    this.#waiting.drop(written.length);
+  #endRound(): readonly Batch[] {
+    const written = this.#batches;
+    for (const batch of written) {
+      for (const message of batch.messages) message.isBeingWritten = false;
+      this.#letGo(batch);
+    }
+    this.#batches = [];
+    this.#waiting.drop(this.#roundEnd - this.#base);
     this.#base = this.#roundEnd;
     return written;
   }
@@ -193,20 +181,18 @@ export class Audience {
         member.nextMessage = batch.to;
         member.deliver(batch, nowMs);
       } else {
-        this.#deliverOwn(member, batch.to, nowMs);
+        this.#deliverOwn(member, batch.messages.slice(member.nextMessage - batch.from), nowMs);
       }
     }
     while (member.membership === this && member.nextMessage < end) {
-      const chunk = this.#chunk(member.nextMessage - this.#base, end - this.#base);
-      this.#deliverOwn(member, member.nextMessage + chunk.length, nowMs);
+      this.#deliverOwn(member, this.#chunk(member.nextMessage - this.#base, end - this.#base), nowMs);
     }
   }
 
   /** Sends a member what nobody else needs in just this cut. */
-  #deliverOwn(member: Connection, to: number, nowMs: number): void {
-    const messages = this.#backlog.all(this.#waiting.slice(member.nextMessage - this.#base, to - this.#base));
+  #deliverOwn(member: Connection, messages: readonly Fanout[], nowMs: number): void {
     const batch = this.#batch(member.nextMessage, messages);
-    member.nextMessage = to;
+    member.nextMessage = batch.to;
     member.deliver(batch, nowMs);
     this.#letGo(batch);
   }
@@ -215,8 +201,10 @@ export class Audience {
   #chunk(from: number, end: number): Fanout[] {
     const messages: Fanout[] = [];
     let bytes = 0;
-    for (let next = from; next < end; next += PIECE) {
-      const piece = this.#backlog.all(this.#waiting.slice(next, Math.min(end, next + PIECE)));
+    for (let size = PIECE; from + messages.length < end; size *= 2) {
+      const next = from + messages.length;
+      const piece = this.#backlog.all(this.#waiting.slice(next, Math.min(end, next + size)));
+      fetchFrames(piece);
       for (const message of piece) {
         bytes += message.bytes.length;
         if (bytes > CHUNK_BYTES && messages.length > 0) return messages;

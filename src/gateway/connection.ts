@@ -155,7 +155,7 @@ export class Connection {
   deliver(batch: Batch, nowMs: number): void {
     if (this.#missed !== undefined) this.tellOfMissed();
     if (this.#peer.readyState !== OPEN) return this.noticeClosing();
-    const messages = batch.to - batch.from;
+    const messages = batch.messages.length;
     this.counts.match(messages);
     if (this.#queue !== undefined) return this.#deliverToSlow(batch, messages, nowMs);
     this.#writeBatch(batch, messages, nowMs);

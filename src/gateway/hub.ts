@@ -14,7 +14,7 @@
  */
 import { SubjectIndex } from '../bus/subject-index.ts';
 import { Audience } from './audience.ts';
-import { Backlog } from './backlog.ts';
+import { Backlog, FORGET_AT_ONCE } from './backlog.ts';
 import type { Connection } from './connection.ts';
 import { Fanout } from './fanout.ts';
 import { encodeFrame } from './frame.ts';
@@ -42,9 +42,6 @@ const USUAL_SHARE = 0.1;
 const GRACE = 0.5;
 /** Over its bound the hub drops down to this share of it: seldom enough to be cheap, and little enough to be quick. */
 const RELIEF = 0.98;
-
-/** So many turns that are over are forgotten together. */
-const FORGET_AT_ONCE = 1_024;
 
 export type HubSettings = {
   /** A flush writes for so long, and half as long again to finish an audience, then lets the event loop turn. */
@@ -236,13 +233,15 @@ export class Hub {
     while (this.#toFlush > 0) {
       const audience = this.#queue[this.#turn]!;
       fromMs = nowMs();
-      const messages = audience.write(mustStop, fromMs);
-      if (messages === undefined) break;
+      const batches = audience.write(mustStop, fromMs);
+      if (batches === undefined) break;
       const now = nowMs();
-      for (const message of messages) {
-        if (!this.#backlog.settle(message)) continue;
-        written += 1;
-        recorder.fanoutDuration((now - message.arrivedMs) / 1000);
+      for (const { messages } of batches) {
+        for (const message of messages) {
+          if (!this.#backlog.settle(message)) continue;
+          written += 1;
+          recorder.fanoutDuration((now - message.arrivedMs) / 1000);
+        }
       }
       this.#turn += 1;
       this.#toFlush -= 1;

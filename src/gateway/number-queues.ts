@@ -110,22 +110,28 @@ export class NumberQueue {
     this.#end = this.#at + NUMBERS;
   }
 
-  /** The numbers from one index on, before another or the end. */
-  slice(from: number, to: number): number[] {
-    const numbers: number[] = [];
-    let left = Math.min(to, this.#length) - from;
+  /** How many from an index on, one after the other, are so. */
+  countWhile(from: number, isSo: (number: number) => boolean): number {
+    let left = this.#length - from;
     let block = this.#head;
     let place = this.#skip + from;
     for (; left > 0 && place >= NUMBERS; place -= NUMBERS) block = this.#pool.next(block);
-    while (left > 0) {
+    for (; left > 0; place = 0) {
       const slab = this.#pool.slabOf(block);
       const start = this.#pool.startOf(block);
-      const end = Math.min(NUMBERS, place + left);
-      left -= end - place;
-      for (; place < end; place += 1) numbers.push(slab[start + place]!);
+      for (const end = Math.min(NUMBERS, place + left); place < end; place += 1) {
+        if (!isSo(slab[start + place]!)) return this.#length - from - left;
+        left -= 1;
+      }
       block = slab[start + NUMBERS]!;
-      place = 0;
     }
+    return this.#length - from;
+  }
+
+  /** The numbers from one index on, before another or the end. */
+  slice(from: number, to: number): number[] {
+    const numbers: number[] = [];
+    if (to > from) this.countWhile(from, (number) => numbers.push(number) < to - from);
     return numbers;
   }
 

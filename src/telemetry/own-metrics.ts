@@ -1,6 +1,7 @@
 /**
  * The instruments of OpenTelemetry's API that we have, told to the SDK's readers as a MetricProducer, and to the reports
- * without the SDK: observable ones and histograms. Everything else that a meter makes comes from the SDK, and so do readers and exporters.
+ * without the SDK: observable ones and histograms. Everything else that a meter makes comes from the SDK, and so do readers
+ * and exporters.
  *
  * What is observed here is a total or a state of this instant, counted elsewhere: there is nothing to aggregate, and
  * each reader needs just what was observed. The SDK (sdk-metrics 3.1) aggregates it all the same, and

@@ -217,8 +217,8 @@ const bugs: SeededBug[] = [
   {
     what: 'numbers do not begin anew',
     file: 'backlog.ts',
-    from: 'this.#messages[(numbers[index]! - this.#first) | 0]!;',
-    to: 'this.#messages[numbers[index]! - this.#first]!;',
+    from: 'this.#messages[(numbers[index]! - this.#first) | 0]!',
+    to: 'this.#messages[numbers[index]! - this.#first]!',
   },
   {
     what: 'a block goes to two queues',
