@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
+import { MESSAGE_BYTES, PLACE_BYTES } from './gateway/backlog.ts';
 import { shownValue } from './shown-value.ts';
 
 export type SettingKind = 'text' | 'integer' | 'number' | 'duration' | 'size' | 'choice' | 'flag' | 'list';
@@ -333,7 +334,7 @@ const table = {
     env: 'TIDEGAUGE_MAX_PENDING',
     ...size('4MiB', '16GiB', {
       default: '64MiB',
-      doc: 'Memory of messages taken from the bus and not yet written to all: their bytes, 224 each, and 4 for each set of channels that one is for. Over it the oldest are dropped, and clients are told by a gap with the reason overload.',
+      doc: `Memory of messages taken from the bus and not yet written to all: their bytes, ${MESSAGE_BYTES} each, and ${PLACE_BYTES} for each set of channels that one is for. Over it the oldest are dropped, and clients are told by a gap with the reason overload.`,
     }),
   },
   fanoutLagMaxMs: {

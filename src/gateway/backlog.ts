@@ -9,8 +9,8 @@
 import type { Fanout } from './fanout.ts';
 import { BlockPool, NumberQueue } from './number-queues.ts';
 
-/** What a message costs beside its frame, and each audience's place for it: measured, as heap and buffers together. */
-export const MESSAGE_BYTES = 224;
+/** What a message takes beside its frame, and each audience's place for it: heap and buffers together, which a test holds. */
+export const MESSAGE_BYTES = 240;
 export const PLACE_BYTES = 4;
 /** So much that is over is forgotten together, for what is behind it has to be moved. */
 export const FORGET_AT_ONCE = 1_024;

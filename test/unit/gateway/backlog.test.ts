@@ -1,10 +1,14 @@
 /** Messages by number: found, counted and forgotten, also where the numbers begin anew. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { Backlog, MESSAGE_BYTES, PLACE_BYTES } from '../../../src/gateway/backlog.ts';
 import { Fanout } from '../../../src/gateway/fanout.ts';
 import { encodeFrame } from '../../../src/gateway/frame.ts';
+import type { NumberQueue } from '../../../src/gateway/number-queues.ts';
 
 let named = 0;
 function message(payloadBytes: number): Fanout {
@@ -87,4 +91,49 @@ test('the oldest that are not being written go until the rest fits', () => {
   assert.equal(backlog.lastToDrop(7 * each), all[2]!.number);
   all[0]!.fanout.isBeingWritten = true;
   assert.equal(backlog.lastToDrop(7 * each), all[3]!.number);
+});
+
+test('what waits takes as much memory as is counted', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const memoryBytes = async (): Promise<number> => {
+    // Twice, with a turn between: buffers go after those that held them.
+    for (let time = 0; time < 2; time += 1) {
+      gc();
+      await turn();
+    }
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const fill = (payload: Buffer, audiences: number): { backlog: Backlog; queues: NumberQueue[] } => {
+    const backlog = new Backlog();
+    const queues = Array.from({ length: audiences }, () => backlog.createQueue());
+    for (let sent = 0; sent < 30_000; sent += 1) {
+      const fanout = new Fanout(`public.${sent % 1_000}.prices`, encodeFrame(payload), sent);
+      const number = backlog.add(fanout);
+      for (const queue of queues) {
+        backlog.expect(fanout);
+        queue.push(number);
+      }
+    }
+    return { backlog, queues };
+  };
+  const measure = async (payloadBytes: number, audiences: number): Promise<number> => {
+    const payload = Buffer.alloc(payloadBytes, 'x');
+    const beforeBytes = await memoryBytes();
+    const { backlog, queues } = fill(payload, audiences);
+    const tookBytes = (await memoryBytes()) - beforeBytes;
+    // They are of use until here.
+    assert.equal(backlog.count, queues.at(-1)!.length);
+    return tookBytes / backlog.bytes;
+  };
+  for (const [payloadBytes, audiences] of [
+    [20, 1],
+    [200, 1],
+    [200, 100],
+    [1_000, 10],
+  ] as const) {
+    const ratio = await measure(payloadBytes, audiences);
+    assert.ok(ratio > 0.85 && ratio < 1.15, `${payloadBytes} bytes to ${audiences}: ${ratio} times`);
+  }
 });
