@@ -93,7 +93,8 @@ export const contenders: Record<ContenderName, Contender> = {
 /** Native helpers that a peer's dependencies bring along must not speed up the ws of another. */
 export const commonEnv: Record<string, string> = { WS_NO_BUFFER_UTIL: '1', WS_NO_UTF_8_VALIDATE: '1' };
 
-function isInstalled(name: string): boolean {
+/** Peers are no dependencies of the project; they are looked for where NODE_PATH says. */
+export function isInstalled(name: string): boolean {
   try {
     require.resolve(name);
     return true;

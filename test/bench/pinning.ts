@@ -7,6 +7,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
+/** One for the server and one for all else; `load` is a list as taskset takes it. */
+export const usualCores = { server: 0, load: '1' };
+
 const tasksetPath = '/usr/bin/taskset';
 
 export type Pinning = {
@@ -29,7 +32,7 @@ export function pin(serverCore: number, loadCores: string, isWanted: boolean): P
   if (availableParallelism() < 2) return without('there is one core only');
   execFileSync(tasksetPath, ['-a', '-c', '-p', loadCores, String(process.pid)], { stdio: 'ignore' });
   return {
-    what: `server on core ${serverCore}; NATS, publisher and load client on ${loadCores}`,
+    what: `server on core ${serverCore}; all else on ${loadCores}`,
     serverCore,
     serverCommand: (binary, args) => [tasksetPath, ['-c', String(serverCore), binary, ...args]],
   };

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ContenderName, contenderNames, contenders } from './contenders.ts';
+import { usualCores } from './pinning.ts';
 import { overloads, usualWarmUpSeconds, type Workload, workloads } from './workloads.ts';
 
 export const inProcessNames = ['matching', 'tracking'] as const;
@@ -44,7 +45,7 @@ export const usage = `Usage: npm run bench [-- OPTIONS]
   --overload-rate N    messages a second of ${overloads.join(' and ')}; default ${overloads.map((name) => workloads[name]!.rate).join(' and ')}
   --memory-limit MIB   a contender that grows beyond is cut short; default 4096
   --minutes-max N      no new run begins after this; default 300
-  --server-core N, --load-cores LIST   default 0 and 1; --no-pin leaves it to the scheduler
+  --server-core N, --load-cores LIST   default ${usualCores.server} and ${usualCores.load}; --no-pin leaves it to the scheduler
   --profile            each server leaves a CPU profile beside the results
   --list               the steps, and nothing else`;
 
@@ -66,8 +67,8 @@ export function parsePlan(args: string[]): Arguments {
       'overload-rate': { type: 'string' },
       'memory-limit': { type: 'string', default: '4096' },
       'minutes-max': { type: 'string', default: '300' },
-      'server-core': { type: 'string', default: '0' },
-      'load-cores': { type: 'string', default: '1' },
+      'server-core': { type: 'string', default: String(usualCores.server) },
+      'load-cores': { type: 'string', default: usualCores.load },
       'no-pin': { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },

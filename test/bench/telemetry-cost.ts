@@ -19,7 +19,6 @@
  *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240]
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -28,9 +27,10 @@ import { parseSettings } from '../../src/config.ts';
 import { Service } from '../../src/service.ts';
 import { startTelemetry } from '../../src/telemetry/sdk.ts';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
+import { isInstalled } from './contenders.ts';
 import { ask } from './gateway-figures.ts';
 import { startOtlpSink } from './otlp-sink.ts';
-import { type Pinning, pin } from './pinning.ts';
+import { type Pinning, pin, usualCores } from './pinning.ts';
 import { quantile } from './statistics.ts';
 
 type Cost = {
@@ -61,8 +61,6 @@ const PAUSE_MS = 10;
 const WINDOW_MS = 5_000;
 /** Garbage of the dialling is gone, and code is as optimised as it gets. */
 const SETTLE_MS = 10_000;
-const SERVER_CORE = 0;
-const LOAD_CORES = '1';
 const START_LIMIT_MS = 20_000;
 const DIAL_LIMIT_MS = 120_000;
 const END_PAUSE_MS = 1_000;
@@ -220,7 +218,7 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   await connectClients(full, connections);
   await connectClients(bare, connections);
   const floor = await startGateway('bare http', [file('peers/bare-http.ts')]);
-  const peer = hasPromClient()
+  const peer = isInstalled('prom-client')
     ? await startGateway('prom-client', [file('peers/prom-client.ts')])
     : undefined;
   await warmUp(full, '/metrics');
@@ -255,15 +253,6 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   await endAll();
   const told = idleShares.map((name) => [name, share(shares[name])]);
   return { windows, ...(Object.fromEntries(told) as Record<(typeof idleShares)[number], Share>) };
-}
-
-function hasPromClient(): boolean {
-  try {
-    createRequire(import.meta.url).resolve('prom-client');
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** NaN of nothing. */
@@ -335,7 +324,7 @@ if (import.meta.main) {
     await measureInside(connections);
   } else {
     const seconds = Number(values.seconds);
-    pinning = pin(SERVER_CORE, LOAD_CORES, true);
+    pinning = pin(usualCores.server, usualCores.load, true);
     const collections = await measureCollections(connections);
     console.log(`${connections} idle connections; ${pinning.what}\n\n${renderCollections(collections)}\n`);
     const idle = await measureIdleShares(connections, seconds);

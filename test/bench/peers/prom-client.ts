@@ -1,9 +1,6 @@
 /** What is usual: the default metrics of prom-client behind Node's own HTTP server, scraped by whoever asks. */
-import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
-import { httpLimits } from '../../../src/http/server.ts';
+import { serve } from './http-peer.ts';
 
 /** No dependency of the project: it is looked for where NODE_PATH says. */
 type PromClient = {
@@ -13,13 +10,6 @@ type PromClient = {
 const { collectDefaultMetrics, register } = createRequire(import.meta.url)('prom-client') as PromClient;
 collectDefaultMetrics();
 
-const server = createServer(
-  { keepAliveTimeout: httpLimits.keepAliveTimeoutMs },
-  async (_request, response) => {
-    response.setHeader('content-type', register.contentType).end(await register.metrics());
-  },
-);
-server.listen(0, '127.0.0.1', () => {
-  const { port } = server.address() as AddressInfo;
-  pino({ base: null }).info({ url: `http://127.0.0.1:${port}` }, 'listening');
+serve(async (response) => {
+  response.setHeader('content-type', register.contentType).end(await register.metrics());
 });
