@@ -24,6 +24,7 @@ import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
 import { createPlatform, type Platform, type PlatformOptions } from './telemetry/sources/platform.ts';
+import { Ticker } from './ticker.ts';
 
 /** The part of a pino logger that is used. */
 export type Log = {
@@ -54,10 +55,10 @@ const PROGRESS_INTERVAL_MS = 1_000;
 export class Service {
   readonly bus: Bus;
   readonly gateway: Gateway;
+  readonly platform: Platform;
   readonly #settings: Settings;
   readonly #telemetry: Telemetry;
   readonly #log: Log;
-  readonly #platform: Platform;
   readonly #meters: Meters;
   readonly #interest: Interest;
   readonly #duplicates: DuplicateWindow;
@@ -65,7 +66,8 @@ export class Service {
   readonly #http: { figures: { activeRequests: number }; servers: Server[] };
   readonly #readiness: { everConnected: boolean; busAwaySinceMs: number | undefined };
   #busGaps = 0;
-  #roundTripTimer: NodeJS.Timeout | undefined;
+  readonly #ticker = new Ticker();
+  #stopRoundTrips: (() => void) | undefined;
   #drained: Promise<void> | undefined;
   readonly #drainRequested: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -75,11 +77,12 @@ export class Service {
     this.#log = log;
     this.#http = { figures: { activeRequests: 0 }, servers: [] };
     this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
-    this.#platform = createPlatform({
+    this.platform = createPlatform({
       sampleIntervalMs: settings.sampleIntervalMs,
+      ticker: this.#ticker,
       ...platform,
     });
-    this.#connectionLimit = connectionLimit(settings.connectionsMax, this.#platform.fileDescriptorLimit());
+    this.#connectionLimit = connectionLimit(settings.connectionsMax, this.platform.fileDescriptorLimit());
     this.#meters = createMeters(telemetry.meterProvider, {
       gateway: () => this.gateway.figures(notReady(this.#readinessFacts())),
       bus: () => ({
@@ -91,7 +94,7 @@ export class Service {
         dedupeEntries: this.#duplicates.entries,
         gaps: this.#busGaps,
       }),
-      platform: this.#platform,
+      platform: this.platform,
       http: () => this.#http.figures,
     });
     this.bus = createBus(settings, log, telemetry.instanceId);
@@ -119,10 +122,7 @@ export class Service {
         nonce: () => randomBytes(9).toString('base64url'),
         soon: setImmediate,
         later: setTimeout,
-        every: (run, ms) => {
-          const timer = setInterval(run, ms);
-          return () => clearInterval(timer);
-        },
+        every: this.#ticker.every,
         channelWanted: (pattern) => this.#interest.want(pattern),
         channelUnwanted: (pattern) => this.#interest.unwant(pattern),
       },
@@ -143,8 +143,8 @@ export class Service {
   }
 
   async #start(): Promise<Addresses> {
-    this.#platform.start();
-    this.#platform.onGcPause((seconds, type) => this.#meters.recordGcPause(seconds, type));
+    this.platform.start();
+    this.platform.onGcPause((seconds, type) => this.#meters.recordGcPause(seconds, type));
     this.#startBus();
     this.gateway.start();
     const settings = this.#settings;
@@ -185,8 +185,7 @@ export class Service {
     for (const pattern of this.#settings.subjects) this.#interest.want(pattern);
     this.bus.onState((state) => this.#onBusState(state));
     this.bus.start();
-    this.#roundTripTimer = setInterval(() => this.#measureRoundTrip(), ROUND_TRIP_INTERVAL_MS);
-    this.#roundTripTimer.unref();
+    this.#stopRoundTrips = this.#ticker.every(() => this.#measureRoundTrip(), ROUND_TRIP_INTERVAL_MS);
   }
 
   #onBusState(state: Bus['state']): void {
@@ -295,14 +294,14 @@ export class Service {
 
   /** Stops everything and leaves no handle behind. Figures can still be collected, and stay as they are. */
   async close(): Promise<void> {
-    clearInterval(this.#roundTripTimer);
+    this.#stopRoundTrips?.();
     this.gateway.drain.terminate();
     await this.bus.close();
     // The last connections are counted a moment after their sockets have closed.
     await this.gateway.drain.done;
     this.gateway.stop();
     await Promise.all(this.#http.servers.map((server) => closeServer(server, LAST_ANSWERS_MS)));
-    this.#platform.stop();
+    this.platform.stop();
   }
 }
 

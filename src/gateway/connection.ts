@@ -78,9 +78,11 @@ export class Connection {
   channels: Set<string> | undefined;
   /** Owned by the session: what the client may still send; made with its first message. */
   receiveBudget: ReceiveBudget | undefined;
-  /** Owned by the heartbeat: monotonic milliseconds of the last ping, and whether its pong is awaited. */
+  /** Owned by the heartbeat: monotonic milliseconds of the last ping, whether its pong is awaited, and with whom it waits
+   * for the next look. */
   pingedAtMs: number;
   awaitsPong = false;
+  heartbeatSlot: Set<Connection> | undefined;
 
   readonly #peer: Peer;
   readonly #wire: Wire;

@@ -12,6 +12,7 @@
  * consumers where they are. One timer serves all of them; each of its ticks does what is due, for a slice of time at
  * most. Those that never answer their close frame are ended when all the others have had time to.
  */
+import type { Every } from '../ticker.ts';
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 
@@ -29,8 +30,7 @@ export type DrainSettings = {
 export type DrainSurroundings = {
   nowMs(): number;
   random(): number;
-  /** Runs the function again and again, until the answer is called. */
-  every(run: () => void, intervalMs: number): () => void;
+  every: Every;
   /** Tells a client in how many milliseconds it should reconnect. */
   sayReconnect(connection: Connection, afterMs: number): void;
 };

@@ -6,6 +6,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { ReadyReason } from '../readiness.ts';
 import type { ConnectionPage } from '../reports/connections.ts';
 import type { GatewayFigures } from '../telemetry/figures.ts';
+import type { Every } from '../ticker.ts';
 import {
   type AdmissionState,
   createOriginRule,
@@ -16,7 +17,7 @@ import {
 import type { ClientEvents } from './client-socket.ts';
 import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
 import { Connections, onGrid } from './connections.ts';
-import { Drain, type DrainSettings, type DrainSurroundings } from './drain.ts';
+import { Drain, type DrainSettings } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Hub, type HubSettings } from './hub.ts';
@@ -60,7 +61,7 @@ export type GatewaySurroundings = {
   nonce(): string;
   soon(run: () => void): void;
   later(run: () => void, ms: number): void;
-  every: DrainSurroundings['every'];
+  every: Every;
   channelWanted(pattern: string): void;
   channelUnwanted(pattern: string): void;
 };
@@ -81,7 +82,7 @@ export class Gateway {
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
   readonly #isAllowedOrigin: (origin: string, host: string | undefined) => boolean;
-  #sweepTimer: NodeJS.Timeout | undefined;
+  #stopSweeping: (() => void) | undefined;
   #auditedAtMs = 0;
   #auditDrift = 0;
 
@@ -132,12 +133,19 @@ export class Gateway {
   }
 
   start(): void {
-    this.#sweepTimer = setInterval(() => this.sweep(), this.#heartbeat.intervalMs);
-    this.#sweepTimer.unref();
+    this.#stopSweeping = this.#around.every(
+      () => this.sweep(),
+      () => this.sweepIntervalMs,
+    );
   }
 
   stop(): void {
-    clearInterval(this.#sweepTimer);
+    this.#stopSweeping?.();
+  }
+
+  /** After how long it is to be swept again. */
+  get sweepIntervalMs(): number {
+    return this.#heartbeat.intervalMs;
   }
 
   sweep(): void {
@@ -184,11 +192,10 @@ export class Gateway {
       nowMs: onGrid(now),
     };
     const connection = new Connection(identity, peer, wire, this.#settings, this.#connectionEvents);
-    // Those who come together, after a restart for instance, are not pinged together for ever after.
-    connection.pingedAtMs -= (this.#around.random() * this.#settings.pingIntervalMs) / 2;
     this.ledger.handshakes.active -= 1;
     this.ledger.opened += 1;
     this.connections.add(connection);
+    this.#heartbeat.add(connection, this.#around.random());
     recorder.handshake((now - startedMs) / 1000);
     return connection;
   }
@@ -227,7 +234,7 @@ export class Gateway {
   #onPong(connection: Connection): void {
     this.ledger.controlFrames.receive.pong += 1;
     if (!connection.awaitsPong) return;
-    connection.awaitsPong = false;
+    this.#heartbeat.answered(connection);
     this.#around.recorder.pingRoundTrip((this.#around.nowMs() - connection.pingedAtMs) / 1000);
   }
 
@@ -237,6 +244,7 @@ export class Gateway {
     const livedMs = onGrid(this.#around.nowMs()) - connection.openedAtMs;
     this.connections.closing -= 1;
     this.connections.remove(connection);
+    this.#heartbeat.remove(connection);
     this.ledger.fold(connection.counts, livedMs, reason);
     this.#around.recorder.connectionClosed(livedMs / 1000, reason);
     this.drain.connectionEnded();

@@ -1,10 +1,12 @@
 /**
- * One sweep for all connections: pings those whose turn it is, closes those whose pong is overdue, and those
- * whose oldest unsent byte is too old. A sweep that comes late has itself been stalled, and so were the
- * answers that it would judge; that time is credited to every client before anyone is judged.
+ * Pings the clients, closes those whose pong is overdue and those whose oldest unsent byte is too old: one sweep for all of
+ * them, four times a second, or once while nothing is due. A sweep that comes late has itself been stalled, and so were
+ * the answers that it would judge; that time is credited to every client before anyone is judged.
  *
- * Who is congested is looked at in every sweep. Of many others a sweep looks at a share, for at ten thousand a look at
- * each four times a second took most of what an idle gateway costs, and the processor's caches from all the rest.
+ * Who is congested is looked at in every sweep. Everybody else waits in the slot of time in which something is due of him,
+ * and is looked at then: going through ten thousand rows took most of what an idle gateway costs, and the processor's
+ * caches from all the rest. A deadline that has moved meanwhile is noticed at that look, so only one that comes
+ * earlier needs a move at once: that of the next ping, when a pong comes.
  */
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
@@ -12,69 +14,123 @@ import type { Ledger } from './ledger.ts';
 
 export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number; bufferedAgeMaxMs: number };
 
-/** How often the sweep runs; deadlines are met within this, and with many connections within the time of a round. */
-export const SWEEP_INTERVAL_MS = 250;
-/** Up to so many are looked at in every sweep: a tenth to a third of a millisecond. */
-const ALWAYS_LOOKED_AT = 100;
-/** A round over all others takes so many sweeps at most, and a tenth of the shortest deadline if that is more than one. */
-const ROUND_SWEEPS_MAX = 4;
+/** How often the sweep runs, and so how late a deadline may be met. */
+const SWEEP_INTERVAL_MS = 250;
+/** How often while nobody is congested and nothing is due within that time, where deadlines are long beside it. */
+const RESTING_INTERVAL_MS = 1_000;
+const LONG_MS = 4 * RESTING_INTERVAL_MS;
+/** How often one that is closing is looked at. */
+const CLOSING_LOOK_MS = 1_000;
 /** How long a slow consumer that has been told to go may still take in what it was sent. */
 const LAST_CHANCE_MS = 500;
 /** A timer is always a little late; only what is more than this counts as a stall. */
 const STALL_TOLERANCE_MS = 100;
 
 export class Heartbeat {
+  readonly #congested: ReadonlySet<Connection>;
   readonly #connections: Connections;
   readonly #ledger: Ledger;
   readonly #settings: HeartbeatSettings;
   readonly #intervalMs: number;
-  readonly #roundSweeps: number;
-  #round: Iterator<Connection>;
-  /** The most that there have been since the last round ended. */
-  #roundSize = 0;
+  /** Who is to be looked at, by the number of the slot of time; a slot is as long as the time between two sweeps. */
+  readonly #slots = new Map<number, Set<Connection>>();
+  /** All before it have been looked at. */
+  #firstSlot: number;
   #sweptAtMs: number;
+  #nextSweepAtMs: number;
 
   constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
+    this.#congested = connections.congested;
     this.#connections = connections;
     this.#ledger = ledger;
     this.#settings = settings;
-    const shortestMs = Math.min(settings.pingIntervalMs, settings.pongTimeoutMs);
-    this.#intervalMs = Math.min(SWEEP_INTERVAL_MS, shortestMs);
-    const roundSweeps = Math.floor(shortestMs / 10 / this.#intervalMs);
-    this.#roundSweeps = Math.min(ROUND_SWEEPS_MAX, Math.max(1, roundSweeps));
-    this.#round = connections[Symbol.iterator]();
+    this.#intervalMs = Math.min(SWEEP_INTERVAL_MS, settings.pingIntervalMs, settings.pongTimeoutMs);
+    this.#firstSlot = this.#slotAt(nowMs);
     this.#sweptAtMs = nowMs;
+    // The first may take its time.
+    this.#nextSweepAtMs = nowMs + 2 * RESTING_INTERVAL_MS;
   }
 
-  /** How often `sweep` wants to be called. */
+  /** After how long `sweep` wants to be called again. */
   get intervalMs(): number {
-    return this.#intervalMs;
+    return this.#canRest() ? RESTING_INTERVAL_MS : this.#intervalMs;
+  }
+
+  #canRest(): boolean {
+    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
+    if (this.#congested.size > 0 || Math.min(pingIntervalMs, pongTimeoutMs) < LONG_MS) return false;
+    const slots = RESTING_INTERVAL_MS / this.#intervalMs;
+    for (let slot = this.#firstSlot; slot <= this.#firstSlot + slots; slot += 1)
+      if ((this.#slots.get(slot)?.size ?? 0) > 0) return false;
+    return true;
+  }
+
+  /** A connection has been opened. `random`, from 0 to 1, brings its first ping forward by up to half an interval: those
+   * who come together, after a restart for instance, are not pinged together for ever after. */
+  add(connection: Connection, random: number): void {
+    connection.pingedAtMs -= (random * this.#settings.pingIntervalMs) / 2;
+    this.#lookAt(connection, this.#dueAtMs(connection));
+  }
+
+  /** It has ended. */
+  remove(connection: Connection): void {
+    connection.heartbeatSlot?.delete(connection);
+    connection.heartbeatSlot = undefined;
+  }
+
+  /** The pong that was awaited has come. */
+  answered(connection: Connection): void {
+    connection.awaitsPong = false;
+    this.#lookAt(connection, this.#dueAtMs(connection));
   }
 
   sweep(nowMs: number): void {
-    const lateMs = nowMs - this.#sweptAtMs - this.#intervalMs;
-    const stallMs = lateMs > STALL_TOLERANCE_MS ? lateMs : 0;
+    // From the last sweep on, though it may have been meant to rest: nobody knows when the stall began.
+    const stallMs =
+      nowMs > this.#nextSweepAtMs + STALL_TOLERANCE_MS ? nowMs - this.#sweptAtMs - this.#intervalMs : 0;
     this.#sweptAtMs = nowMs;
     if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);
-    for (const connection of this.#connections.congested) this.#judge(connection, nowMs);
-    this.#judgeShare(nowMs);
+    for (const connection of this.#congested) this.#judge(connection, nowMs);
+    for (const currentSlot = this.#slotAt(nowMs); this.#firstSlot <= currentSlot; this.#firstSlot += 1) {
+      const due = this.#slots.get(this.#firstSlot);
+      if (due === undefined) continue;
+      for (const connection of due) this.#look(connection, nowMs);
+      this.#slots.delete(this.#firstSlot);
+    }
+    this.#nextSweepAtMs = nowMs + this.intervalMs;
   }
 
-  /** The next ones of a round, each once in it; who comes in the midst of a round is at its end. */
-  #judgeShare(nowMs: number): void {
-    // Those who leave in the midst of a round make it no longer for the others.
-    this.#roundSize = Math.max(this.#roundSize, this.#connections.size);
-    const share = Math.max(ALWAYS_LOOKED_AT, this.#roundSize / this.#roundSweeps);
-    // One look more than there are connections, for it is that which finds the round at its end.
-    for (let looks = 0; looks <= share; looks += 1) {
-      const { done, value: connection } = this.#round.next();
-      if (done) {
-        this.#round = this.#connections[Symbol.iterator]();
-        this.#roundSize = this.#connections.size;
-        return;
-      }
-      this.#judge(connection, nowMs);
+  #slotAt(ms: number): number {
+    return Math.floor(ms / this.#intervalMs);
+  }
+
+  /** Moves it to the slot of that time, or to the first that is still to come. */
+  #lookAt(connection: Connection, ms: number): void {
+    const slot = Math.max(this.#slotAt(ms), this.#firstSlot);
+    let waiting = this.#slots.get(slot);
+    if (waiting === undefined) {
+      waiting = new Set();
+      this.#slots.set(slot, waiting);
     }
+    if (waiting === connection.heartbeatSlot) return;
+    connection.heartbeatSlot?.delete(connection);
+    connection.heartbeatSlot = waiting;
+    waiting.add(connection);
+  }
+
+  #look(connection: Connection, nowMs: number): void {
+    this.#judge(connection, nowMs);
+    // The look may have been its end.
+    if (connection.heartbeatSlot === undefined) return;
+    const { state } = connection;
+    if (state === 'closing') this.#lookAt(connection, nowMs + CLOSING_LOOK_MS);
+    else this.#lookAt(connection, Math.max(this.#dueAtMs(connection), nowMs + this.#intervalMs));
+  }
+
+  /** When something is due of one that keeps up: its next ping, or the answer to the last one. */
+  #dueAtMs({ pingedAtMs, awaitsPong }: Connection): number {
+    const { pongTimeoutMs, pingIntervalMs } = this.#settings;
+    return pingedAtMs + (awaitsPong ? pongTimeoutMs : pingIntervalMs);
   }
 
   #judge(connection: Connection, nowMs: number): void {

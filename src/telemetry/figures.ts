@@ -139,16 +139,18 @@ export type WindowFigures = {
   /** Share of the CPU limit, 0..1 and over 1 where a quota was exceeded for a short while. */
   cpuUtilization: { user: number; system: number };
   eventLoopUtilization: number;
-  /** Seconds: the worse of how late timers fired and how long the work of one turn kept all else waiting. */
-  eventLoopDelay: {
-    min: number;
-    max: number;
-    mean: number;
-    stddev: number;
-    p50: number;
-    p90: number;
-    p99: number;
-  };
+  eventLoopDelay: EventLoopDelay;
+};
+
+/** Seconds: the worse of how late timers fired and how long the work of one turn kept all else waiting. */
+export type EventLoopDelay = {
+  min: number;
+  max: number;
+  mean: number;
+  stddev: number;
+  p50: number;
+  p90: number;
+  p99: number;
 };
 
 /** Of the control group that holds this process; the whole is absent where none is found. */

@@ -3,14 +3,14 @@
  * last closed window, so any number of readers at any times see the same figures, and reading changes nothing: a
  * difference taken, or a histogram reset, at reading would be wrong from the second reader on.
  *
- * One timer, re-armed after each close. A late tick makes its window longer and loses nothing: each window begins where
- * the last one ended. The first is short, a quarter of a second, so that a report right after the start has
- * real figures; until then all read 0 and `closedAtMs` is 0. A close costs what the delay of the event loop
- * costs: see event-loop.ts.
+ * A late tick makes its window longer and loses nothing: each window begins where the last one ended. The first is short,
+ * about a quarter of a second, so that a report right after the start has real figures; until then all read 0 and
+ * `closedAtMs` is 0.
  */
+import type { Every } from '../ticker.ts';
 import type { WindowFigures } from './figures.ts';
+import { noDelay } from './sources/delay-histogram.ts';
 import type { EventLoop } from './sources/event-loop.ts';
-import { noDelay } from './sources/event-loop.ts';
 
 export type SamplerOptions = {
   /** 250 ms to 60 s. */
@@ -25,8 +25,7 @@ export type SamplerOptions = {
   /** Milliseconds of a clock that never goes back. */
   nowMs?(): number;
   unixMs?(): number;
-  /** Arms a timer that does not keep the process alive; the answer disarms it. */
-  setTimer?(callback: () => void, delayMs: number): () => void;
+  every: Every;
 };
 
 export type Sampler = {
@@ -41,10 +40,9 @@ const firstWindowMs = 250;
 type Mark = { atMs: number; cpu: { user: number; system: number }; loop: { active: number; idle: number } };
 
 export function createSampler(options: SamplerOptions): Sampler {
-  const { intervalMs, cpuTime, cpuLimit, eventLoop, onTick } = options;
+  const { intervalMs, every, cpuTime, cpuLimit, eventLoop, onTick } = options;
   const nowMs = options.nowMs ?? (() => performance.now());
   const unixMs = options.unixMs ?? Date.now;
-  const setTimer = options.setTimer ?? setUnrefTimer;
 
   const takeMark = (): Mark => ({ atMs: nowMs(), cpu: cpuTime(), loop: eventLoop.time() });
   let begin = takeMark();
@@ -54,14 +52,19 @@ export function createSampler(options: SamplerOptions): Sampler {
     eventLoopUtilization: 0,
     eventLoopDelay: { ...noDelay },
   };
-  let disarm: (() => void) | undefined;
+  let stopTicking: (() => void) | undefined;
 
   function tick(): void {
     onTick?.();
     const end = takeMark();
     // A clock that stands still makes no window; what happened since goes into the next one.
     if (end.atMs > begin.atMs) close(end);
-    disarm = setTimer(tick, intervalMs);
+  }
+
+  function firstTick(): void {
+    stopTicking?.();
+    stopTicking = every(tick, intervalMs);
+    tick();
   }
 
   function close(end: Mark): void {
@@ -84,24 +87,18 @@ export function createSampler(options: SamplerOptions): Sampler {
   return {
     window: () => ({ ...closed, age: Math.max(0, nowMs() - begin.atMs) / 1000 }),
     start() {
-      if (disarm !== undefined) return;
+      if (stopTicking !== undefined) return;
       // What happened between creation and start belongs to no window.
       begin = takeMark();
-      disarm = setTimer(tick, Math.min(firstWindowMs, intervalMs));
+      stopTicking = every(firstTick, Math.min(firstWindowMs, intervalMs));
     },
     stop() {
-      disarm?.();
-      disarm = undefined;
+      stopTicking?.();
+      stopTicking = undefined;
     },
   };
 }
 
 function share(part: number, whole: number): number {
   return whole > 0 ? Math.max(0, part) / whole : 0;
-}
-
-function setUnrefTimer(callback: () => void, delayMs: number): () => void {
-  const timer = setTimeout(callback, delayMs);
-  timer.unref();
-  return () => clearTimeout(timer);
 }

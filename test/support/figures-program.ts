@@ -34,9 +34,12 @@ const orders = {
   start() {
     platform = createPlatform({
       sampleIntervalMs: 60_000,
-      setTimer: (callback) => {
-        tick = callback;
-        return () => {};
+      ticker: {
+        every: (run) => {
+          tick = run;
+          return () => {};
+        },
+        onWake: undefined,
       },
     });
     platform.start();

@@ -35,7 +35,7 @@ const loopDelay = {
   stability: 'development',
   not: 'The time a message waits: it is how late the loop came round. A window without a sample reads 0.',
   source:
-    'the worse of two histograms with a sample per turn of the loop: how late timers fired (monitorEventLoopDelay), and for how long the work of one turn kept all else waiting; the sampler closes the window',
+    'the worse of two: how late a timer fired, four times a second (once where nothing was due), and for how long the work of one turn of the loop kept all else waiting, at each turn; the sampler closes the window',
 } as const;
 
 export const runtimeInstruments = {

@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+import { Ticker } from '../../ticker.ts';
 import type { GcType, PlatformFigures, PlatformSource } from '../figures.ts';
 import { platformSources } from '../figures.ts';
 import { createSampler, type SamplerOptions } from '../sampler.ts';
@@ -24,7 +25,9 @@ export type PlatformOptions = {
   /** As process.platform has it. */
   system?: string;
   files?: PlatformFiles;
-} & Pick<SamplerOptions, 'nowMs' | 'unixMs' | 'setTimer'>;
+  /** What closes the windows, and wakes so that delays are seen; by default one of its own. */
+  ticker?: Pick<Ticker, 'every' | 'onWake'>;
+} & Pick<SamplerOptions, 'nowMs' | 'unixMs'>;
 
 export type Platform = PlatformFigures & {
   /** Soft limit; undefined when there is none, or nobody tells. */
@@ -52,7 +55,7 @@ const refreshIntervalMs = 30_000;
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { sampleIntervalMs, system = process.platform, files = createPlatformFiles() } = options;
-  const { nowMs = () => performance.now() } = options;
+  const { nowMs = () => performance.now(), ticker = new Ticker() } = options;
   const errors = Object.fromEntries(
     platformSources.map((source) => [source, 0]),
   ) as PlatformFigures['errors'];
@@ -76,7 +79,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const linux = system === 'linux' ? createLinux(files, nowMs, onError) : undefined;
   const host = linux === undefined ? () => readOtherHost(system) : createHost(files, () => onError('procfs'));
   const gc = createGcPauses();
-  const eventLoop = createEventLoop();
+  const eventLoop = createEventLoop(ticker);
   const readUsage = steady('procfs', () => process.resourceUsage());
   const readResident = steady('procfs', () => process.memoryUsage.rss());
   const readHeapNow = steady('v8', createHeapReader());
@@ -103,6 +106,7 @@ export function createPlatform(options: PlatformOptions): Platform {
 
   const sampler = createSampler({
     ...options,
+    every: ticker.every,
     intervalMs: sampleIntervalMs,
     cpuTime,
     cpuLimit,

@@ -27,3 +27,5 @@ const telemetry: Telemetry = {
 const service = new Service({ settings, telemetry, log: pino({ base: null }) });
 process.once('SIGTERM', () => process.exit(0));
 await service.start();
+// No windows, no look at each turn of the event loop or at the collector.
+service.platform.stop();

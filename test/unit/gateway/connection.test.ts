@@ -160,12 +160,15 @@ describe('a connection', () => {
   });
 
   test('shows as closing from the moment its client has begun to leave', () => {
-    const { gateway, connect, clock, figures } = createTestGateway();
-    // One whose close frame is being answered, and one whose socket has just ended, which the next sweep finds.
+    const { gateway, connect, turn, clock, figures } = createTestGateway();
+    // One whose close frame is being answered, and one whose socket has ended before it has taken all, which the next
+    // sweep finds. (Where nothing waits, the end of the connection follows in the same turn.)
     connect().events.closeFrame(() => {});
-    const ending = connect();
+    const ending = connect(0);
+    gateway.hub.publish('public.a', payload(100));
+    turn();
     ending.readyState = 2;
-    assert.deepEqual(figures().states, { open: 1, congested: 0, closing: 1 });
+    assert.deepEqual(figures().states, { open: 0, congested: 1, closing: 1 });
     clock.pass(250);
     gateway.sweep();
     assert.deepEqual(figures().states, { open: 0, congested: 0, closing: 2 });

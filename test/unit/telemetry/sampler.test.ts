@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { EventLoopDelay } from '../../../src/telemetry/figures.ts';
 import { createSampler } from '../../../src/telemetry/sampler.ts';
-import { type EventLoopDelay, noDelay } from '../../../src/telemetry/sources/event-loop.ts';
+import { noDelay } from '../../../src/telemetry/sources/delay-histogram.ts';
 
 const unixStartMs = 1_700_000_000_000;
 
@@ -13,7 +14,7 @@ function simulate({ intervalMs = 1000, cpuLimit = 2 } = {}) {
   const cpu = { user: 1, system: 0.5 };
   const loop = { active: 0.2, idle: 3 };
   let delay: EventLoopDelay = { ...noDelay };
-  let timer: { atMs: number; callback: () => void } | undefined;
+  let timer: { atMs: number; intervalMs: number; run: () => void } | undefined;
   const calls = { resets: 0, ticks: 0, armed: [] as number[] };
   const limit = { cpus: cpuLimit };
   const sampler = createSampler({
@@ -31,9 +32,10 @@ function simulate({ intervalMs = 1000, cpuLimit = 2 } = {}) {
     onTick: () => calls.ticks++,
     nowMs: () => now.ms,
     unixMs: () => unixStartMs + now.ms,
-    setTimer: (callback, delayMs) => {
-      calls.armed.push(delayMs);
-      const armed = { atMs: now.ms + delayMs, callback };
+    every: (run, intervalMs) => {
+      assert.ok(typeof intervalMs === 'number');
+      calls.armed.push(intervalMs);
+      const armed = { atMs: now.ms + intervalMs, intervalMs, run };
       timer = armed;
       return () => {
         if (timer === armed) timer = undefined;
@@ -41,9 +43,9 @@ function simulate({ intervalMs = 1000, cpuLimit = 2 } = {}) {
     },
   });
   const fire = () => {
-    const { callback } = timer!;
-    timer = undefined;
-    callback();
+    const { intervalMs, run } = timer!;
+    timer!.atMs = now.ms + intervalMs;
+    run();
   };
   return {
     sampler,
@@ -87,7 +89,7 @@ describe('createSampler', () => {
     assert.equal(sampler.window().closedAtMs, unixStartMs + 5250);
     run(5000);
     assert.equal(sampler.window().closedAtMs, unixStartMs + 10_250);
-    assert.deepEqual(calls.armed, [250, 5000, 5000]);
+    assert.deepEqual(calls.armed, [250, 5000]);
     assert.equal(calls.ticks, 2);
   });
 
@@ -148,8 +150,8 @@ describe('createSampler', () => {
         resetDelay() {},
       },
       nowMs: () => nowMs,
-      setTimer: (callback) => {
-        fire = callback;
+      every: (run) => {
+        fire = run;
         return () => {};
       },
     });
@@ -185,8 +187,8 @@ describe('createSampler', () => {
       eventLoop: { time: () => ({ active: 0, idle: 0 }), delay: () => noDelay, resetDelay: () => {} },
       nowMs: () => now,
       unixMs: () => 1,
-      setTimer: (callback) => {
-        fire = callback;
+      every: (run) => {
+        fire = run;
         return () => {};
       },
     });

@@ -1,60 +1,15 @@
-/** The summary of the delay histogram: units, and the answers of an empty one, which are no numbers in Node. */
+/** The loop's time and delay, with real turns and blocks; Node's own histogram of delays is the witness. */
 import assert from 'node:assert/strict';
-import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
-import { createEventLoop, noDelay, summarizeDelay } from '../../../../src/telemetry/sources/event-loop.ts';
-
-describe('summarizeDelay', () => {
-  it('is zero for a window without a turn', () => {
-    const empty = monitorEventLoopDelay({ samplePerIteration: true });
-    assert.ok(Number.isNaN(empty.mean) && empty.min > 9e18, 'what Node says of an empty histogram');
-    assert.deepEqual(summarizeDelay(empty), noDelay);
-  });
-
-  it('turns nanoseconds into seconds', () => {
-    const histogram = createHistogram();
-    for (let milliseconds = 1; milliseconds <= 100; milliseconds++) histogram.record(milliseconds * 1e6);
-    const delay = summarizeDelay(histogram);
-    for (const [key, seconds] of Object.entries({
-      min: 0.001,
-      max: 0.1,
-      mean: 0.0505,
-      p50: 0.05,
-      p90: 0.09,
-      p99: 0.099,
-    })) {
-      assert.ok(
-        Math.abs(delay[key as keyof typeof delay] - seconds) / seconds < 0.002,
-        `${key} ${delay[key as keyof typeof delay]}`,
-      );
-    }
-    assert.ok(Math.abs(delay.stddev - 0.02887) < 0.0001);
-  });
-
-  it('has percentiles, mean and deviation of few samples as of many, with less work', () => {
-    const delays = fc.array(fc.integer({ min: 1_000, max: 1e9 }), { minLength: 1, maxLength: 100 });
-    fc.assert(
-      fc.property(delays, (nanoseconds) => {
-        const histogram = createHistogram();
-        for (const one of nanoseconds) histogram.record(one);
-        const few = summarizeDelay(histogram);
-        for (const percent of [50, 90, 99] as const)
-          assert.equal(few[`p${percent}`], histogram.percentile(percent) / 1e9, `p${percent}`);
-        // The same distribution, of too many samples to be asked for each.
-        for (let copy = 0; copy < 100; copy += 1) for (const one of nanoseconds) histogram.record(one);
-        const many = summarizeDelay(histogram);
-        const step = many.max / 1_000;
-        assert.ok(Math.abs(few.mean - many.mean) <= step, `mean ${few.mean} ${many.mean}`);
-        assert.ok(Math.abs(few.stddev - many.stddev) <= step, `stddev ${few.stddev} ${many.stddev}`);
-      }),
-    );
-  });
-});
+import { setTimeout as wait } from 'node:timers/promises';
+import { noDelay } from '../../../../src/telemetry/sources/delay-histogram.ts';
+import { createEventLoop } from '../../../../src/telemetry/sources/event-loop.ts';
+import { Ticker } from '../../../../src/ticker.ts';
 
 describe('createEventLoop', () => {
   it('tells the loop’s time in seconds, both parts growing', async () => {
-    const eventLoop = createEventLoop();
+    const eventLoop = createEventLoop(new Ticker());
     const before = eventLoop.time();
     await new Promise((resolve) => setTimeout(resolve, 5));
     const after = eventLoop.time();
@@ -70,7 +25,7 @@ describe('createEventLoop', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it('forgets the first sample, which is no delay', async () => {
-    const eventLoop = createEventLoop();
+    const eventLoop = createEventLoop(new Ticker());
     eventLoop.start();
     block(20);
     await turn();
@@ -80,7 +35,7 @@ describe('createEventLoop', () => {
   });
 
   it('keeps its own count of delays beside another one that resets', async () => {
-    const [kept, resetting] = [createEventLoop(), createEventLoop()];
+    const [kept, resetting] = [createEventLoop(new Ticker()), createEventLoop(new Ticker())];
     kept.start();
     resetting.start();
     await turn();
@@ -101,9 +56,47 @@ describe('createEventLoop', () => {
     assert.deepEqual(resetting.delay(), noDelay);
   });
 
+  it('sees what Node’s own histogram of delays sees', async () => {
+    const witness = monitorEventLoopDelay({ samplePerIteration: true });
+    const eventLoop = createEventLoop(new Ticker());
+    eventLoop.start();
+    witness.enable();
+    await turn();
+    await turn();
+    witness.reset();
+    for (const ms of [5, 60, 20]) {
+      // Due while the loop is blocked, so late by the rest of the block.
+      const late = wait(1);
+      block(ms + 1);
+      await late;
+    }
+    await turn();
+    const { max } = eventLoop.delay();
+    eventLoop.stop();
+    witness.disable();
+    const witnessed = witness.max / 1e9;
+    assert.ok(witnessed >= 0.059, `Node saw ${witnessed}`);
+    assert.ok(max >= witnessed - 0.002, `${max} where Node saw ${witnessed}`);
+    assert.ok(max >= 0.061 && max < 0.061 + 0.05, `${max} of a block of 61 ms`);
+  });
+
+  it('sees how late its timer fires, which no turn shows', () => {
+    const ticker: Pick<Ticker, 'onWake'> = { onWake: undefined };
+    const eventLoop = createEventLoop(ticker);
+    eventLoop.start();
+    for (const lateMs of [0, 0.5, 80]) ticker.onWake?.(lateMs);
+    const { min, max, mean, p50 } = eventLoop.delay();
+    assert.equal(min, 0);
+    assert.equal(max, 0.08);
+    assert.ok(Math.abs(mean - 0.0805 / 3) < 1e-12);
+    assert.ok(Math.abs(p50 - 0.0005) < 0.0005 * 0.011);
+    eventLoop.stop();
+    assert.equal(ticker.onWake, undefined);
+  });
+
   it('sees no delay after it was stopped, and keeps nothing that the loop would wait for', async () => {
     const before = process.getActiveResourcesInfo();
-    const eventLoop = createEventLoop();
+    const eventLoop = createEventLoop(new Ticker());
     eventLoop.start();
     await turn();
     assert.deepEqual(process.getActiveResourcesInfo(), before);

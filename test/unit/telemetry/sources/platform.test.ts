@@ -8,7 +8,7 @@ import type { Platform } from '../../../../src/telemetry/sources/platform.ts';
 import { createPlatform } from '../../../../src/telemetry/sources/platform.ts';
 import { recordedFiles, recordedMachine } from '../../../support/recorded-files.ts';
 
-const noTimer = { setTimer: () => () => {} };
+const noTimer = { ticker: { every: () => () => {}, onWake: undefined } };
 const required = ['cpuTime', 'cpuLimit', 'uptime', 'residentBytes', 'contextSwitches', 'pageFaults'];
 
 function readAll(platform: Platform) {
@@ -144,9 +144,12 @@ describe('createPlatform', () => {
       system: 'linux',
       files: recorded,
       nowMs: () => now,
-      setTimer: (callback) => {
-        fire = callback;
-        return () => {};
+      ticker: {
+        every: (run) => {
+          fire = run;
+          return () => {};
+        },
+        onWake: undefined,
       },
     });
     platform.start();

@@ -167,7 +167,7 @@ function figuresOf({ recorded }: ReturnType<typeof recordedMachine>): Map<string
     sampleIntervalMs: 1_000,
     system: 'linux',
     files: recorded,
-    setTimer: () => () => {},
+    ticker: { every: () => () => {}, onWake: undefined },
   });
   const { process, runtime, container, host } = platform;
   const { threadCpuTime, fileDescriptorLimit, cpuLimit, virtualBytes, threads } = process();
