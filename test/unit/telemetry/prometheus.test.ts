@@ -80,7 +80,8 @@ function serializedByLibrary(collected: ResourceMetrics): string {
 
 test('the text says what the library’s own serializer would, at each scrape anew', async () => {
   const { scrape, figures, reader, meters } = start();
-  for (let round = 0; round < 3; round += 1) {
+  const limitBytes = figures.container!.memoryLimitBytes!;
+  for (let round = 0; round < 5; round += 1) {
     const body = (await scrape(undefined)).body;
     // Nothing changes between the two, and so both have the same figures.
     const witness = parseText(serializedByLibrary((await reader.collect()).resourceMetrics));
@@ -95,7 +96,34 @@ test('the text says what the library’s own serializer would, at each scrape an
     figures.gateway.active += 3;
     figures.process.cpuTime.user += 0.125;
     meters.gateway.connectionClosed(0.5, round === 0 ? 'normal' : 'drain');
+    // One series goes and comes back, with the value that it had.
+    const { container } = figures;
+    if (round % 2 === 0) delete container!.memoryLimitBytes;
+    else container!.memoryLimitBytes = limitBytes;
   }
+});
+
+test('what others record with the SDK is told anew at each scrape, though its text is kept while nothing changes', async () => {
+  const prometheus = createPrometheusReader(new OwnMetrics());
+  const meter = new MeterProvider({ readers: [prometheus.reader] }).getMeter('of others');
+  const histogram = meter.createHistogram('took', { advice: { explicitBucketBoundaries: [1, 10] } });
+  const gauge = meter.createGauge('level');
+  const told = async () => {
+    const samples = parseText((await prometheus.scrape(undefined)).body).flatMap((family) => family.samples);
+    const sample = (name: string) => samples.find((one) => one.name === name)?.value;
+    return [sample('took_count'), sample('took_sum'), sample('level')];
+  };
+  histogram.record(5);
+  gauge.record(0);
+  assert.deepEqual(await told(), [1, 5, 0]);
+  assert.deepEqual(await told(), [1, 5, 0]);
+  histogram.record(0);
+  assert.deepEqual(await told(), [2, 5, 0]);
+  histogram.record(7);
+  gauge.record(Number.POSITIVE_INFINITY);
+  assert.deepEqual(await told(), [3, 12, Number.POSITIVE_INFINITY]);
+  gauge.record(-1);
+  assert.deepEqual(await told(), [3, 12, -1]);
 });
 
 test('instruments of one name in two scopes are one family, unless they are of two types', async () => {
