@@ -257,6 +257,24 @@ const bugs: SeededBug[] = [
     to: '',
   },
   {
+    what: 'who has left waits for a ping for ever',
+    file: 'heartbeat.ts',
+    from: '    connection.heartbeatSlot?.delete(connection);\n    connection.heartbeatSlot = undefined;',
+    to: '',
+  },
+  {
+    what: 'a pong does not bring the next ping forward',
+    file: 'heartbeat.ts',
+    from: 'connection.awaitsPong = false;\n    this.#lookAt(connection, this.#dueAtMs(connection));',
+    to: 'connection.awaitsPong = false;',
+  },
+  {
+    what: 'the sweep rests while somebody is congested',
+    file: 'heartbeat.ts',
+    from: 'this.#congested.size > 0 || ',
+    to: '',
+  },
+  {
     what: 'a missed pong is never noticed',
     file: 'heartbeat.ts',
     from: "connection.close('ping_timeout');",

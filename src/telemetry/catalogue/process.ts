@@ -146,8 +146,8 @@ export const processInstruments = {
     stability: 'ours',
     attributes: [['tidegauge.thread.role', threadRoles]],
     counts: 'CPU seconds by thread: JavaScript (main), V8 helpers (GC, compilation), libuv workers, others.',
-    not: 'Complete to the last tick: each thread is counted in whole ticks of 10 ms, all but the main one are asked again when together they have used one, and what one used between the last collection and its end is in process.cpu.time alone.',
-    source: '/proc/self/task/*/stat',
+    not: 'Complete to the last tick: all threads but the main one are counted in whole ticks of 10 ms and asked again when together they have used one, and what one used between the last collection and its end is in process.cpu.time alone.',
+    source: '/proc/self/task/*/stat, and getrusage for the main thread',
     question: 'Is it our code or the garbage collector that uses the CPU?',
   },
   'process.uptime': {

@@ -6,7 +6,7 @@ import type { ContainerFigures, PlatformSource, ProcessFigures } from '../figure
 import { createCgroup } from './cgroup.ts';
 import type { PlatformFiles } from './files.ts';
 import { countCpus, createProcfs, defined, type Status } from './procfs.ts';
-import { createThreadTimes } from './threads.ts';
+import { createThreadTimes, type MainAndOthers } from './threads.ts';
 
 /** What /proc adds to the figures that Node has on every system. */
 export type LinuxProcessFigures = Omit<
@@ -16,8 +16,8 @@ export type LinuxProcessFigures = Omit<
 
 export type Linux = {
   status(): Status;
-  /** `otherThreadsSeconds` is the CPU time of all threads but the main one, where that is known. */
-  process(status: Status, otherThreadsSeconds?: number): LinuxProcessFigures;
+  /** `used` is the CPU time of the main thread and of all others, where that is known. */
+  process(status: Status, used?: MainAndOthers): LinuxProcessFigures;
   container(): ContainerFigures | undefined;
   fileDescriptorLimit(): number | undefined;
   /** CPUs that the scheduler may put the process on; undefined where /proc does not tell. */
@@ -56,7 +56,7 @@ export function createLinux(
 
   return {
     status,
-    process: (read, otherThreadsSeconds) =>
+    process: (read, used) =>
       defined<LinuxProcessFigures>({
         virtualBytes: read.virtualBytes,
         residentByKind: read.residentByKind,
@@ -66,7 +66,7 @@ export function createLinux(
         threads: read.threads,
         fileDescriptors: procfs.fileDescriptors(),
         fileDescriptorLimit: procfs.fileDescriptorLimit(),
-        threadCpuTime: threads.read(read.threads, otherThreadsSeconds),
+        threadCpuTime: threads.read(read.threads, used),
       }),
     container: () => cgroup.read(),
     fileDescriptorLimit: () => procfs.fileDescriptorLimit(),

@@ -17,6 +17,7 @@ import { createGcPauses } from './gc.ts';
 import { createHost, readOtherHost } from './host.ts';
 import { createLinux } from './linux.ts';
 import type { Status } from './procfs.ts';
+import type { MainAndOthers } from './threads.ts';
 import { createHeapReader, createResourceCounter, goMemory } from './v8.ts';
 
 export type PlatformOptions = {
@@ -41,13 +42,13 @@ export type Platform = PlatformFigures & {
 };
 
 /**
- * CPU time of all threads but the main one; undefined on another thread, which can only ask for itself. Asking for the whole
- * process, just before, has brought the kernel's account of this thread up to date.
+ * CPU time of the main thread and of all others; undefined on another thread, which can only ask for itself. Asking for the
+ * whole process, just before, has brought the kernel's account of this thread up to date.
  */
-function otherThreadsSeconds({ userCPUTime, systemCPUTime }: NodeJS.ResourceUsage): number | undefined {
+function secondsByThread({ userCPUTime, systemCPUTime }: NodeJS.ResourceUsage): MainAndOthers | undefined {
   if (!isMainThread) return undefined;
   const { user, system } = process.threadCpuUsage();
-  return (userCPUTime + systemCPUTime - user - system) / 1e6;
+  return { main: (user + system) / 1e6, others: (userCPUTime + systemCPUTime - user - system) / 1e6 };
 }
 
 /** How often to look whether the process was moved to other groups, or CPUs were plugged in: it costs 0.2 ms. */
@@ -132,7 +133,7 @@ export function createPlatform(options: PlatformOptions): Platform {
       handOver(status);
       return {
         peakResidentBytes: usage.maxRSS * 1024,
-        ...linux?.process(status, otherThreadsSeconds(usage)),
+        ...linux?.process(status, secondsByThread(usage)),
         cpuTime: { user: usage.userCPUTime / 1e6, system: usage.systemCPUTime / 1e6 },
         cpuLimit: cpuLimit(),
         uptime: process.uptime(),

@@ -1,8 +1,9 @@
 /**
  * CPU seconds by the role of the thread, from /proc/self/task/TID/stat: shows what V8's helpers and libuv's pool take
- * beside the one thread that runs JavaScript. The granularity is the kernel's tick, 10 ms. The sums never fall:
- * what a thread used stays counted after its end, save the part since the last read. 4 us a thread, of which most sleep:
- * as long as all but the main thread together have used less than a tick, they are not asked again.
+ * beside the one thread that runs JavaScript. The granularity is the kernel's tick, 10 ms; the main thread knows its own
+ * time to the microsecond. The sums never fall: what a thread used stays counted after its end, save the part since the
+ * last read. 4 us a thread, of which most sleep: as long as all but the main thread together have used less than a tick,
+ * they are not asked again.
  */
 import type { ThreadRole } from '../figures.ts';
 import { threadRoles } from '../figures.ts';
@@ -23,12 +24,15 @@ export function threadRole(pid: number, threadId: number, name: string): ThreadR
 
 type Seen = { ticks: number; startTicks: number };
 
+/** Seconds that have been used so far. */
+export type MainAndOthers = { main: number; others: number };
+
 export type ThreadTimes = {
   /**
    * Seconds by role; undefined where /proc/self/task cannot be read. `threads`, how many there are, saves a listing when it
-   * is unchanged; `otherSeconds`, what all but the main one have used so far, saves asking them when they have slept.
+   * is unchanged; what the main one and all others together have used, where that is known, saves asking those that slept.
    */
-  read(threads: number | undefined, otherSeconds?: number): Record<ThreadRole, number> | undefined;
+  read(threads: number | undefined, used?: MainAndOthers): Record<ThreadRole, number> | undefined;
 };
 
 export function createThreadTimes(files: PlatformFiles, onError: () => void): ThreadTimes {
@@ -37,7 +41,9 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
   // Not process.pid: the numbers in /proc are those of the process-id namespace that it was mounted in.
   let pid: number | undefined;
   /** What the others had used when they were asked. */
-  let otherSecondsAsked: number | undefined;
+  let othersAsked: number | undefined;
+  /** The most that the main thread is known to have used. */
+  let mainSeconds = 0;
 
   /** Adds what the thread used since it was last seen to the role that it has now. False when it is gone. */
   function account(threadId: string): boolean {
@@ -64,9 +70,9 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
     return live.size > 0;
   }
 
-  function haveSlept(otherSeconds: number | undefined): boolean {
-    if (otherSeconds === undefined || otherSecondsAsked === undefined) return false;
-    return otherSeconds - otherSecondsAsked < 1 / ticksPerSecond;
+  function haveSlept(used: MainAndOthers | undefined): boolean {
+    if (used === undefined || othersAsked === undefined) return false;
+    return used.others - othersAsked < 1 / ticksPerSecond;
   }
 
   /** Asks all, those that are new too. False where that cannot be done. */
@@ -78,11 +84,10 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
   }
 
   return {
-    read(threads, otherSeconds) {
-      pid ??= parseStat(files.readWhole('/proc/self/stat') ?? '')?.pid;
-      const onlyMain = threads === live.size && haveSlept(otherSeconds) && account(String(pid));
-      if (!onlyMain) {
-        otherSecondsAsked = otherSeconds;
+    read(threads, used) {
+      if (threads !== live.size || !haveSlept(used)) {
+        pid ??= parseStat(files.readWhole('/proc/self/stat') ?? '')?.pid;
+        othersAsked = used?.others;
         if (pid === undefined || !accountAll(threads)) {
           onError();
           return undefined;
@@ -90,6 +95,8 @@ export function createThreadTimes(files: PlatformFiles, onError: () => void): Th
       }
       const seconds = {} as Record<ThreadRole, number>;
       for (const role of threadRoles) seconds[role] = ticksByRole[role] / ticksPerSecond;
+      mainSeconds = Math.max(mainSeconds, used?.main ?? seconds.main);
+      seconds.main = mainSeconds;
       return seconds;
     },
   };

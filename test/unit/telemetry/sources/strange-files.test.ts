@@ -177,7 +177,9 @@ function figuresOf({ recorded }: ReturnType<typeof recordedMachine>): Map<string
     else for (const [key, inner] of Object.entries(value ?? {})) add(inner, `${path}.${key}`);
   };
   const { stack_inuse, sys_total, heap_released } = runtime().go;
-  add({ threadCpuTime, fileDescriptorLimit, cpuLimit, virtualBytes, threads }, 'process');
+  // The main thread's time is its own, and goes on.
+  const threadTimes = threadCpuTime && { ...threadCpuTime, main: 0 };
+  add({ threadCpuTime: threadTimes, fileDescriptorLimit, cpuLimit, virtualBytes, threads }, 'process');
   add({ stack_inuse, resident: sys_total - heap_released }, 'runtime.go');
   add(container(), 'container');
   add(host(), 'host');

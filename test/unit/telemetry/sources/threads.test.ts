@@ -114,20 +114,27 @@ describe('createThreadTimes', () => {
       asked.push(path.split('/')[4]!);
       return read(path);
     };
-    const askedFor = (threads: number, otherSeconds: number): string[] => {
+    const askedFor = (threads: number, used: { main: number; others: number }): string[] => {
       asked.length = 0;
-      times.read(threads, otherSeconds);
+      times.read(threads, used);
       return asked.toSorted();
     };
-    assert.deepEqual(askedFor(3, 0.37), ['10', '11', '12']);
+    assert.deepEqual(askedFor(3, { main: 1, others: 0.37 }), ['10', '11', '12']);
     set([{ ...main, ticks: 150 }, worker, pool]);
-    assert.deepEqual(askedFor(3, 0.379), ['10']);
-    assert.equal(times.read(3, 0.379)?.main, 1.5);
-    set([main, { ...worker, ticks: 31 }, pool]);
-    assert.deepEqual(askedFor(3, 0.3801), ['10', '11', '12']);
-    assert.equal(times.read(3, 0.3801)?.v8_worker, 0.31);
+    assert.deepEqual(askedFor(3, { main: 1.504_321, others: 0.379 }), []);
+    assert.equal(times.read(3, { main: 1.504_322, others: 0.379 })?.main, 1.504_322);
+    set([{ ...main, ticks: 150 }, { ...worker, ticks: 31 }, pool]);
+    assert.deepEqual(askedFor(3, { main: 1.504_323, others: 0.3801 }), ['10', '11', '12']);
+    const told = times.read(3, { main: 1.504_323, others: 0.3801 });
+    assert.deepEqual(told, { main: 1.504_323, v8_worker: 0.31, libuv: 0.07, other: 0 });
     set([main, worker, pool, { ...pool, id: 13, ticks: 0 }]);
-    assert.deepEqual(askedFor(4, 0.3802), ['10', '11', '12', '13']);
+    assert.deepEqual(askedFor(4, { main: 1.504_324, others: 0.3802 }), ['10', '11', '12', '13']);
+  });
+
+  it('never tells less of the main thread than it did, in ticks after microseconds', () => {
+    const { times } = build([main, worker]);
+    assert.equal(times.read(2, { main: 1.009, others: 0.3 })?.main, 1.009);
+    assert.equal(times.read(2)?.main, 1.009);
   });
 
   it('is absent, and counted, where threads cannot be read', () => {
