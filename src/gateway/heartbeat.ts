@@ -5,8 +5,8 @@
  *
  * Who is congested is looked at in every sweep. Everybody else waits in the slot of time in which something is due of him,
  * and is looked at then: going through ten thousand rows took most of what an idle gateway costs, and the processor's
- * caches from all the rest. A deadline that has moved meanwhile is noticed at that look, so only one that comes
- * earlier needs a move at once: that of the next ping, when a pong comes.
+ * caches from all the rest. A stall that is credited moves deadlines back, which is noticed at that look; a pong may bring
+ * the next ping forward, and so moves its client at once.
  */
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
@@ -16,8 +16,9 @@ export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number;
 
 /** How often the sweep runs, and so how late a deadline may be met. */
 const SWEEP_INTERVAL_MS = 250;
-/** How often while nobody is congested and nothing is due within that time, where deadlines are long beside it. */
+/** How often while nobody is congested and nothing is due within that time. */
 const RESTING_INTERVAL_MS = 1_000;
+/** What begins during a rest has a deadline as long as this, or half of it for the first ping, and so is not late for it. */
 const LONG_MS = 4 * RESTING_INTERVAL_MS;
 /** How often one that is closing is looked at. */
 const CLOSING_LOOK_MS = 1_000;
@@ -57,8 +58,9 @@ export class Heartbeat {
   }
 
   #canRest(): boolean {
-    const { pingIntervalMs, pongTimeoutMs } = this.#settings;
-    if (this.#congested.size > 0 || Math.min(pingIntervalMs, pongTimeoutMs) < LONG_MS) return false;
+    const { pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs } = this.#settings;
+    const shortestMs = Math.min(pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs);
+    if (this.#congested.size > 0 || shortestMs < LONG_MS) return false;
     const slots = RESTING_INTERVAL_MS / this.#intervalMs;
     for (let slot = this.#firstSlot; slot <= this.#firstSlot + slots; slot += 1)
       if ((this.#slots.get(slot)?.size ?? 0) > 0) return false;
@@ -90,7 +92,7 @@ export class Heartbeat {
       nowMs > this.#nextSweepAtMs + STALL_TOLERANCE_MS ? nowMs - this.#sweptAtMs - this.#intervalMs : 0;
     this.#sweptAtMs = nowMs;
     if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);
-    for (const connection of this.#congested) this.#judge(connection, nowMs);
+    for (const connection of this.#congested) this.#look(connection, nowMs);
     for (const currentSlot = this.#slotAt(nowMs); this.#firstSlot <= currentSlot; this.#firstSlot += 1) {
       const due = this.#slots.get(this.#firstSlot);
       if (due === undefined) continue;

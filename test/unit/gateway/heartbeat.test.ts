@@ -82,6 +82,26 @@ test('with a pong timeout longer than the interval, a ping waits for the answer 
   assert.equal(client.closeCode, 4409);
 });
 
+test('who was congested is pinged an interval after it moved last, though a pong was awaited for longer', () => {
+  const gateway = createTestGateway({ pingIntervalMs: 1_000, pongTimeoutMs: 10_000 });
+  const client = gateway.connect();
+  passMs(gateway, 1_000);
+  assert.equal(client.pings, 1);
+  client.room = 0;
+  gateway.gateway.hub.publish('public.a', Buffer.from('x'));
+  gateway.gateway.hub.publish('public.a', Buffer.from('y'));
+  gateway.turn();
+  gateway.gateway.hub.publish('public.a', Buffer.from('z'));
+  gateway.turn();
+  client.drain(6);
+  passMs(gateway, 250);
+  client.drain(1_000);
+  passMs(gateway, 750);
+  assert.equal(client.pings, 1);
+  passMs(gateway, 500);
+  assert.equal(client.pings, 2);
+});
+
 test('nobody is looked at while nothing is due, and who has left is not kept', () => {
   const gateway = createTestGateway();
   const clients = Array.from({ length: 100 }, () => gateway.connect());
@@ -133,6 +153,8 @@ test('the sweep rests while nothing is due, and is back before anything is', () 
   assert.equal(client.closeCode, 4408);
   const hasty = createTestGateway({ pingIntervalMs: 100, pongTimeoutMs: 5_000 });
   assert.equal(hasty.gateway.sweepIntervalMs, 100);
+  const strict = createTestGateway({ bufferedAgeMaxMs: 500 });
+  assert.equal(strict.gateway.sweepIntervalMs, 250, 'somebody may become congested at any time');
 });
 
 test('short deadlines are met within a sweep, however many there are', () => {
