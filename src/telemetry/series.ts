@@ -16,15 +16,6 @@ export type Series = {
   heads: Readonly<Record<ExpositionFormat, string>>;
   /** A point's lines, each up to its number: one, or of a histogram its buckets, count and sum. */
   startsOf(attributes: Labels, boundaries?: readonly number[]): readonly string[];
-  /** The points that were rendered last: whose they were, their numbers, and their lines. */
-  last: Rendered | undefined;
-};
-
-export type Rendered = {
-  readonly attributes: readonly Labels[];
-  /** Of a histogram its count and its sum: it has changed when its count has. */
-  readonly values: readonly number[];
-  readonly text: string;
 };
 
 /** By the descriptor, which lives as long as its instrument. */
@@ -70,7 +61,6 @@ function createSeries(name: string, kind: SeriesKind, unit: string, description:
       }
       return lines;
     },
-    last: undefined,
   };
 }
 

@@ -12,21 +12,22 @@ export type MemoryInfo = Omit<HostFigures, 'cpuTime' | 'cpus'>;
 
 /** /proc/meminfo. A line that is missing or makes no sense leaves its figure out. */
 export function parseMemoryInfo(text: string): MemoryInfo {
-  const memoryLimitBytes = kilobytes(text, 'MemTotal');
-  const available = kilobytes(text, 'MemAvailable');
-  const used = usedOf(memoryLimitBytes, available);
-  const free = kilobytes(text, 'SwapFree');
-  const usedSwap = usedOf(kilobytes(text, 'SwapTotal'), free);
+  const total = kilobytes(text, 'MemTotal');
   return defined<MemoryInfo>({
-    memoryLimitBytes,
-    memoryBytes: used === undefined || available === undefined ? undefined : { used, available },
-    pagingBytes: usedSwap === undefined || free === undefined ? undefined : { used: usedSwap, free },
+    memoryLimitBytes: total,
+    memoryBytes: split(total, kilobytes(text, 'MemAvailable'), 'available'),
+    pagingBytes: split(kilobytes(text, 'SwapTotal'), kilobytes(text, 'SwapFree'), 'free'),
   });
 }
 
-/** What is not left, so that the two make up the total; undefined when it cannot be told. */
-function usedOf(total: number | undefined, left: number | undefined): number | undefined {
-  return total === undefined || left === undefined || left > total ? undefined : total - left;
+/** What is used and what is left, so that the two make up the total; undefined when it cannot be told. */
+function split<Left extends string>(
+  total: number | undefined,
+  left: number | undefined,
+  name: Left,
+): Record<Left | 'used', number> | undefined {
+  if (total === undefined || left === undefined || left > total) return undefined;
+  return { used: total - left, [name]: left } as Record<Left | 'used', number>;
 }
 
 export type CpuStat = { cpuTime: Record<HostCpuMode, number>; cpus: number };
@@ -77,14 +78,12 @@ export type HostOs = Pick<typeof os, 'totalmem' | 'freemem' | 'cpus'>;
  */
 export function readOtherHost(system: string, from: HostOs = os): HostFigures {
   const total = from.totalmem();
-  const available = system === 'win32' ? from.freemem() : undefined;
-  const used = usedOf(total, available);
   const cpus = from.cpus();
   const sum = (mode: 'user' | 'nice' | 'sys' | 'idle'): number =>
     cpus.reduce((ms, { times }) => ms + times[mode], 0) / 1000;
   return defined<HostFigures>({
     memoryLimitBytes: total,
-    memoryBytes: used === undefined || available === undefined ? undefined : { used, available },
+    memoryBytes: system === 'win32' ? split(total, from.freemem(), 'available') : undefined,
     cpuTime:
       cpus.length === 0
         ? undefined

@@ -181,13 +181,8 @@ export function count(text: string | undefined): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Leaves out what is undefined: absent figures are absent, not present and empty. As a rule nothing is. */
+/** Leaves out what is undefined: absent figures are absent, not present and empty. */
 export function defined<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
-  for (const key in value) if (value[key] === undefined) return copyOfDefined(value);
-  return value as T;
-}
-
-function copyOfDefined<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
   const result: Partial<T> = {};
   for (const key in value) if (value[key] !== undefined) result[key] = value[key];
   return result as T;

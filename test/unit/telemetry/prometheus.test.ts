@@ -103,7 +103,7 @@ test('the text says what the library’s own serializer would, at each scrape an
   }
 });
 
-test('what others record with the SDK is told anew at each scrape, though its text is kept while nothing changes', async () => {
+test('what others record with the SDK is told anew at each scrape', async () => {
   const prometheus = createPrometheusReader(new OwnMetrics());
   const meter = new MeterProvider({ readers: [prometheus.reader] }).getMeter('of others');
   const histogram = meter.createHistogram('took', { advice: { explicitBucketBoundaries: [1, 10] } });
