@@ -1,8 +1,8 @@
 /**
  * One timer for all that is done again and again: the heartbeat's sweep, the sampler's windows, the drain. An idle process
- * wakes for each of its timers, and whatever runs then finds the processor's caches full of other things: a tenth to a
- * third of a millisecond of CPU for a timer that does nothing. So runs come at multiples of their interval, and those
- * whose intervals divide one another share a wake-up.
+ * wakes for each of its timers, and whatever runs then finds the processor's caches full of other things, so that a wake-up
+ * costs more than what is done in it. So runs come at multiples of their interval, and those whose intervals divide one
+ * another share one.
  */
 
 /**

@@ -5,13 +5,14 @@
  *   what it allocates. Measured inside a gateway process; its clients are real sockets of another process. Beside the
  *   time on the clock stands the thread's own CPU time, which has no waiting for a busy or stolen core in it;
  * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes beside one with a
- *   no-op in telemetry's place whose sampler rests, both idle with as many clients in the same five seconds, by the
- *   scheduler's own account, which the kernel keeps in nanoseconds. In every second window the other is asked for /livez, and
- *   Node's own HTTP server for a word: what comes each five seconds finds the processor's caches full of other things, and
- *   costs several times what it does in a loop, whatever it is. Medians of windows, and means: a minute or two after the
- *   dialling V8 clears up for a tenth of a second in either process, which is as much as all of its windows together. The
- *   peer is a process with no client at all that has the default metrics of prom-client, a tenth of our series, and is
- *   scraped as well: what it takes more than Node's own HTTP server left alone. It is there where prom-client is found.
+ *   no-op in telemetry's place and without windows or looks at the event loop, both idle with as many clients in the
+ *   same five seconds, by the scheduler's own account, which the kernel keeps in nanoseconds. In every second window the
+ *   other is asked for /livez, and Node's own HTTP server for a word: what comes each five seconds finds the processor's
+ *   caches full of other things, and costs several times what it does in a loop, whatever it is. Medians of windows, and
+ *   means: for some minutes after the dialling V8 clears up for a tenth of a second now and then, which is as much as
+ *   all windows together. The peer is a process with no client at all that has the default metrics of prom-client, a
+ *   tenth of our series, and is scraped as well: what it takes more than Node's own HTTP server left alone. It is there
+ *   where prom-client is found.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
@@ -59,7 +60,7 @@ const ROUNDS = 300;
 /** Between two rounds: as long as nobody would ask more often, and other work displaces caches. */
 const PAUSE_MS = 10;
 const WINDOW_MS = 5_000;
-/** Garbage of the dialling is gone, and code is as optimised as it gets. */
+/** What was posted meanwhile is done. V8 goes on clearing up for some minutes: see above. */
 const SETTLE_MS = 10_000;
 const START_LIMIT_MS = 20_000;
 const DIAL_LIMIT_MS = 120_000;
@@ -212,9 +213,7 @@ async function warmUp(gateway: Gateway, path: string): Promise<void> {
 
 async function measureIdleShares(connections: number, seconds: number): Promise<IdleShares> {
   const full = await startGateway('with telemetry', [file('../../src/main.ts')]);
-  const bare = await startGateway('without', [file('peers/gateway-without-telemetry.ts')], {
-    TIDEGAUGE_SAMPLE_INTERVAL: '60s',
-  });
+  const bare = await startGateway('without', [file('peers/gateway-without-telemetry.ts')]);
   await connectClients(full, connections);
   await connectClients(bare, connections);
   const floor = await startGateway('bare http', [file('peers/bare-http.ts')]);

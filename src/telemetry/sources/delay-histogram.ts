@@ -1,6 +1,6 @@
 /**
  * The delays of one window. A record is an addition in a table of 8 KB, and so is cheap enough for each turn of the event
- * loop; percentiles are right to half a hundredth, all else to the last digit. Node's own histogram of delays has a
+ * loop; percentiles are right to half a hundredth, extremes and mean are exact. Node's own histogram of delays has a
  * quarter of a megabyte, which is gone through for mean and deviation and cleared for each window.
  */
 import type { EventLoopDelay } from '../figures.ts';

@@ -59,6 +59,7 @@ describe('createEventLoop', () => {
   it('sees what Node’s own histogram of delays sees', async () => {
     const witness = monitorEventLoopDelay({ samplePerIteration: true });
     const eventLoop = createEventLoop(new Ticker());
+    const startMs = performance.now();
     eventLoop.start();
     witness.enable();
     await turn();
@@ -77,7 +78,7 @@ describe('createEventLoop', () => {
     const witnessed = witness.max / 1e9;
     assert.ok(witnessed >= 0.059, `Node saw ${witnessed}`);
     assert.ok(max >= witnessed - 0.002, `${max} where Node saw ${witnessed}`);
-    assert.ok(max >= 0.061 && max < 0.061 + 0.05, `${max} of a block of 61 ms`);
+    assert.ok(max >= 0.061 && max <= (performance.now() - startMs) / 1000, `${max} of a block of 61 ms`);
   });
 
   it('sees how late its timer fires, which no turn shows', () => {
