@@ -85,7 +85,8 @@ function spoilt({ spoil }: Fault): { files: Record<string, RuleFile>; alerts: Se
   return { files: Object.fromEntries(files), alerts };
 }
 
-describe('promtool', { skip: await skipWithout('promtool') }, () => {
+// Two at once: a promtool takes one core.
+describe('promtool', { skip: await skipWithout('promtool'), concurrency: 2 }, () => {
   test('accepts the rule files, and has nothing to remark on', async () => {
     const answer = await promtool(
       ['check', 'rules', '--lint=all', '--lint-fatal', ...Object.keys(ruleFiles())],

@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { createTempFolder } from '../support/child.ts';
 
@@ -381,13 +382,18 @@ describe('seeded bugs', { concurrency: 2 }, () => {
         );
       }
       const { PATH = '', HOME = '' } = process.env;
-      const run = spawn(process.execPath, ['--test', 'test/unit/gateway/*.test.ts'], {
+      // In one process, for starting one for each file takes longer than the tests; and no further than the first failure.
+      const options = ['--test', '--test-isolation=none', '--test-reporter=tap'];
+      const run = spawn(process.execPath, [...options, 'test/unit/gateway/*.test.ts'], {
         cwd: folder.path,
         env: { PATH, HOME },
-        stdio: 'ignore',
+        stdio: ['ignore', 'pipe', 'ignore'],
         timeout: 60_000,
       });
-      const [code] = await once(run, 'exit');
+      const exit = once(run, 'exit');
+      for await (const line of createInterface({ input: run.stdout }))
+        if (/^ *not ok /.test(line)) run.kill('SIGKILL');
+      const [code] = await exit;
       return code !== 0;
     } finally {
       folder.remove();

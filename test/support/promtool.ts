@@ -11,7 +11,9 @@ export type PromtoolAnswer = { code: number; said: string };
 export async function promtool(args: readonly string[], cwd: string): Promise<PromtoolAnswer> {
   const binary = await partPath('promtool');
   return await new Promise((resolve, reject) => {
-    const options = { cwd, timeout: timeoutMs, maxBuffer: 64 * 2 ** 20 };
+    // Collecting garbage more seldom saves it a sixth of the time.
+    const env = { ...process.env, GOGC: '800' };
+    const options = { cwd, env, timeout: timeoutMs, maxBuffer: 64 * 2 ** 20 };
     execFile(binary, args, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, said: stdout + stderr });
