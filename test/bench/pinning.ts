@@ -18,6 +18,13 @@ export type Pinning = {
   serverCore: number | undefined;
   /** The program and arguments that start the server under test. */
   serverCommand(binary: string, args: string[]): [binary: string, args: string[]];
+  /** Likewise, one that is still to be pinned. */
+  looseCommand(binary: string, args: string[]): [binary: string, args: string[]];
+  /**
+   * Pins the main thread alone of one that has started. V8's helpers go on all cores, as they do where nobody pins: on the
+   * main thread's core they would hold up what they are there to relieve.
+   */
+  pinMainThread(pid: number): void;
 };
 
 /** Pins this process, and with it all that it starts. `loadCores` is a list as taskset takes it. */
@@ -26,6 +33,8 @@ export function pin(serverCore: number, loadCores: string, isWanted: boolean): P
     what: `NOT PINNED: ${why}; server and load share the cores, so only ratios mean something`,
     serverCore: undefined,
     serverCommand: (binary, args) => [binary, args],
+    looseCommand: (binary, args) => [binary, args],
+    pinMainThread: () => {},
   });
   if (!isWanted) return without('not wanted');
   if (!existsSync(tasksetPath)) return without('there is no taskset (util-linux)');
@@ -35,5 +44,9 @@ export function pin(serverCore: number, loadCores: string, isWanted: boolean): P
     what: `server on core ${serverCore}; all else on ${loadCores}`,
     serverCore,
     serverCommand: (binary, args) => [tasksetPath, ['-c', String(serverCore), binary, ...args]],
+    looseCommand: (binary, args) => [tasksetPath, ['-c', `${serverCore},${loadCores}`, binary, ...args]],
+    pinMainThread(pid) {
+      execFileSync(tasksetPath, ['-c', '-p', String(serverCore), String(pid)], { stdio: 'ignore' });
+    },
   };
 }
