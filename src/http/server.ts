@@ -19,8 +19,8 @@ export const httpLimits = {
   requestTimeoutMs: 10_000,
   /** Longer than a minute, so that a scraper or a proxy that comes back within one needs no new connection. */
   keepAliveTimeoutMs: 65_000,
-  /** How often these two are checked. */
-  checkIntervalMs: 1_000,
+  /** How often the first two are checked, and so how late they may be met: each check wakes a process that may be idle. */
+  checkIntervalMs: 5_000,
   headerBytesMax: 8 * 1024,
   /** Connections that the kernel keeps for us while we are busy. It may allow fewer (net.core.somaxconn). */
   backlog: 4096,
