@@ -211,7 +211,7 @@ export const runtimeInstruments = {
     stability: 'development',
     attributes: [['v8js.resource.type', resourceTypes]],
     counts: 'What keeps the event loop alive: sockets, timers, requests to the operating system.',
-    not: 'Promises, and timers that were unreferenced. Of more than a thousand the count is up to twice as many milliseconds old: 20 s at 10,000 connections.',
+    not: 'Promises, and timers that were unreferenced. Of more than a thousand the count is up to twice as many milliseconds old, 20 s at 10,000 connections, and up to six times that while the number of open descriptors stays the same to a thousandth.',
     source: 'process.getActiveResourcesInfo(), no more often than costs some ten-thousandth of the time',
     question: 'Which kind of handle leaks?',
   },

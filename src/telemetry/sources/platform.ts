@@ -84,7 +84,11 @@ export function createPlatform(options: PlatformOptions): Platform {
   const readUsage = steady('procfs', () => process.resourceUsage());
   const readResident = steady('procfs', () => process.memoryUsage.rss());
   const readHeapNow = steady('v8', createHeapReader());
-  const readResources = createResourceCounter(nowMs);
+  const readResources = createResourceCounter({
+    nowMs,
+    // Before Linux 6.2 the folder's size is 0 whatever is in it.
+    descriptors: () => (linux === undefined ? undefined : files.folderSize('/proc/self/fd') || undefined),
+  });
   const readLoopTime = steady('event_loop', eventLoop.time);
 
   function cpuTime(): { user: number; system: number } {

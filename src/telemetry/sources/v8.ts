@@ -103,26 +103,53 @@ export type ResourceCounts = Record<ResourceType, number>;
 const resourcesAlwaysCounted = 1_000;
 /** How long a longer list is good for, for each of its entries: 20 s for one of ten thousand. */
 const restMsPerResource = 2;
+/** How many times as long while nearly as many descriptors are open as there were. */
+const restsUnchanged = 6;
+/** Of the resources: what the number of descriptors may differ by. */
+const nearly = 0.001;
+
+export type ResourceCounterOptions = {
+  nowMs(): number;
+  /** How many descriptors are open; undefined where that cannot be had at once. */
+  descriptors?(): number | undefined;
+  list?(): readonly string[];
+};
 
 /**
  * What keeps the event loop alive. Node makes a list with a string for each, 0.1 to 0.4 us and 32 bytes: at 10,000
- * connections more than all other figures together. So a long list is asked for again only after a time by its length,
- * some ten-thousandth of which it takes, whoever asks in between.
+ * connections more than all other figures together, and more for the garbage. So a long list is asked for again only
+ * after a time by its length, some ten-thousandth of which it takes, whoever asks in between; and after several such times
+ * where hardly anybody came or went meanwhile.
  */
-export function createResourceCounter(
-  nowMs: () => number,
-  list: () => readonly string[] = () => process.getActiveResourcesInfo(),
-): () => ResourceCounts {
-  let counts: ResourceCounts | undefined;
-  let countAgainAtMs = 0;
+export function createResourceCounter({
+  nowMs,
+  descriptors = () => undefined,
+  list = () => process.getActiveResourcesInfo(),
+}: ResourceCounterOptions): () => ResourceCounts {
+  let counts: ResourceCounts = noResources;
+  let length = 0;
+  let descriptorsThen: number | undefined;
+  let lookAgainAtMs = 0;
+  let rests = 0;
+
+  function isUnchanged(): boolean {
+    const now = descriptors();
+    if (now === undefined || descriptorsThen === undefined) return false;
+    return Math.abs(now - descriptorsThen) <= nearly * length;
+  }
+
   return () => {
     const startMs = nowMs();
-    if (counts === undefined || startMs >= countAgainAtMs) {
+    if (startMs < lookAgainAtMs) return counts;
+    rests += 1;
+    if (length <= resourcesAlwaysCounted || rests >= restsUnchanged || !isUnchanged()) {
       const types = list();
       counts = countResources(types);
-      countAgainAtMs =
-        types.length > resourcesAlwaysCounted ? startMs + restMsPerResource * types.length : startMs;
+      length = types.length;
+      descriptorsThen = descriptors();
+      rests = 0;
     }
+    lookAgainAtMs = length > resourcesAlwaysCounted ? startMs + restMsPerResource * length : startMs;
     return counts;
   };
 }

@@ -201,19 +201,21 @@ describe('countResources', () => {
 describe('createResourceCounter', () => {
   const build = (length: number) => {
     const now = { ms: 5_000 };
-    const list = { length, lookedAt: 0 };
-    const count = createResourceCounter(
-      () => now.ms,
-      () => {
+    const list: { length: number; lookedAt: number; descriptors?: number } = { length, lookedAt: 0 };
+    const count = createResourceCounter({
+      nowMs: () => now.ms,
+      descriptors: () => list.descriptors,
+      list: () => {
         list.lookedAt += 1;
         return Array.from({ length: list.length }, () => 'TCPSocketWrap');
       },
-    );
+    });
     return { now, list, sockets: () => count().TCPSocketWrap };
   };
 
   it('counts at each reading while there are few', () => {
     const { list, sockets } = build(0);
+    list.descriptors = 20;
     for (const length of [0, 7, 1_000, 3]) {
       list.length = length;
       assert.equal(sockets(), length);
@@ -237,8 +239,32 @@ describe('createResourceCounter', () => {
     assert.equal(list.lookedAt, 4);
   });
 
+  it('asks for it six times more seldom while nearly as many descriptors are open', () => {
+    const { now, list, sockets } = build(10_000);
+    list.descriptors = 10_020;
+    assert.equal(sockets(), 10_000);
+    list.length = 10_001;
+    for (let rest = 1; rest < 6; rest += 1) {
+      list.descriptors = 10_020 + (rest % 2 === 0 ? 10 : -10);
+      now.ms += 20_000;
+      assert.equal(sockets(), 10_000);
+    }
+    assert.equal(list.lookedAt, 1);
+    now.ms += 20_000;
+    assert.equal(sockets(), 10_001, 'two minutes later all the same');
+    list.descriptors = 10_022;
+    list.length = 10_013;
+    now.ms += 20_002;
+    assert.equal(sockets(), 10_013, 'a dozen have come');
+    delete list.descriptors;
+    list.length = 10_014;
+    now.ms += 20_026;
+    assert.equal(sockets(), 10_014, 'nobody tells');
+    assert.equal(list.lookedAt, 4);
+  });
+
   it('asks Node, if nobody else', () => {
-    const counts = createResourceCounter(() => 0)();
+    const counts = createResourceCounter({ nowMs: () => 0 })();
     const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
     assert.equal(total, process.getActiveResourcesInfo().length);
   });
