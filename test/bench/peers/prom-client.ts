@@ -1,13 +1,10 @@
 /** What is usual: the default metrics of prom-client behind Node's own HTTP server, scraped by whoever asks. */
-import { createRequire } from 'node:module';
 import { serve } from './http-peer.ts';
+import { findPromClient } from './prom-client-package.ts';
 
-/** No dependency of the project: it is looked for where NODE_PATH says. */
-type PromClient = {
-  collectDefaultMetrics(): void;
-  register: { contentType: string; metrics(): Promise<string> };
-};
-const { collectDefaultMetrics, register } = createRequire(import.meta.url)('prom-client') as PromClient;
+const client = findPromClient();
+if (client === undefined) throw new Error('prom-client is not where NODE_PATH says');
+const { collectDefaultMetrics, register } = client;
 collectDefaultMetrics();
 
 serve(async (response) => {
