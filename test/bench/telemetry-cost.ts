@@ -305,7 +305,15 @@ function renderCollections(collections: Collections): string {
     '',
     `JSON is the collection alone (target: p99 under ${targets.collectionP99Ms} ms); the others make text or protobuf of`,
     'it, and OTLP has the round trip of its request.',
+    ...renderRatio(collections),
   ].join('\n');
+}
+
+/** What the machine does to the one in that minute, it does to the other. */
+function renderRatio({ scrape, 'prom-client': peer }: Collections): string[] {
+  if (scrape === undefined || peer === undefined) return [];
+  const [p50, p99] = [scrape.p50Ms / peer.p50Ms, scrape.p99Ms / peer.p99Ms].map((one) => one.toFixed(3));
+  return ['', `Our scrape takes ${p50} times what prom-client's takes at p50, ${p99} at p99.`];
 }
 
 function renderIdle(idle: IdleShares): string {
@@ -328,7 +336,11 @@ function renderIdle(idle: IdleShares): string {
     row("and one to Node's own HTTP server, which says `ok`", less(bareAsked, bareAlone)),
     ...(Number.isNaN(addedByPeer.mean)
       ? []
-      : [row('what the default metrics of prom-client add', addedByPeer)]),
+      : [
+          row('what the default metrics of prom-client add', addedByPeer),
+          '',
+          `Telemetry adds ${(added.median / addedByPeer.median).toFixed(3)} times that (median).`,
+        ]),
   ].join('\n');
 }
 
