@@ -20,6 +20,8 @@ export type Linux = {
   process(status: Status, used?: MainAndOthers): LinuxProcessFigures;
   container(): ContainerFigures | undefined;
   fileDescriptorLimit(): number | undefined;
+  /** How many are open; undefined where counting them would cost as much as they are many. */
+  fileDescriptorsAtOnce(): number | undefined;
   /** CPUs that the scheduler may put the process on; undefined where /proc does not tell. */
   affinity(): number | undefined;
   /** CPUs that quotas leave, a fraction; undefined without one. */
@@ -70,6 +72,7 @@ export function createLinux(
       }),
     container: () => cgroup.read(),
     fileDescriptorLimit: () => procfs.fileDescriptorLimit(),
+    fileDescriptorsAtOnce: procfs.fileDescriptorsAtOnce,
     affinity: () => affinity,
     quota: () => cgroup.cpuLimit(),
     refresh() {

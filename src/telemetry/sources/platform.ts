@@ -86,8 +86,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const readHeapNow = steady('v8', createHeapReader());
   const readResources = createResourceCounter({
     nowMs,
-    // Before Linux 6.2 the folder's size is 0 whatever is in it.
-    descriptors: () => (linux === undefined ? undefined : files.folderSize('/proc/self/fd') || undefined),
+    descriptors: () => linux?.fileDescriptorsAtOnce(),
   });
   const readLoopTime = steady('event_loop', eventLoop.time);
 

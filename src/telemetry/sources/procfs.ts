@@ -111,6 +111,8 @@ export type Procfs = {
   status(): Status;
   fileDescriptorLimit(): number | undefined;
   fileDescriptors(): number | undefined;
+  /** The same, where one look tells: since Linux 6.2. */
+  fileDescriptorsAtOnce(): number | undefined;
 };
 
 /** `onError` is called once for each file that could not be read or understood. */
@@ -130,7 +132,13 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
     return listedCount;
   }
 
+  /** Before Linux 6.2 the folder's size is 0, and at least the three standard descriptors are never that few. */
+  function fileDescriptorsAtOnce(): number | undefined {
+    return files.folderSize('/proc/self/fd') || undefined;
+  }
+
   return {
+    fileDescriptorsAtOnce,
     status() {
       const status = parseStatus(files.read('/proc/self/status') ?? '');
       if (status.residentBytes === undefined || status.threads === undefined) onError();
@@ -142,10 +150,7 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
       if (text?.includes('\nMax open files ') !== true) onError();
       return text === undefined ? undefined : parseFileDescriptorLimit(text);
     },
-    fileDescriptors() {
-      // Before Linux 6.2 the folder's size is 0, and at least the three standard descriptors are never that few.
-      return files.folderSize('/proc/self/fd') || countByListing();
-    },
+    fileDescriptors: () => fileDescriptorsAtOnce() ?? countByListing(),
   };
 }
 

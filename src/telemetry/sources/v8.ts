@@ -140,16 +140,17 @@ export function createResourceCounter({
 
   return () => {
     const startMs = nowMs();
-    if (startMs < lookAgainAtMs) return counts;
+    const isLong = length > resourcesAlwaysCounted;
+    if (isLong && startMs < lookAgainAtMs) return counts;
     rests += 1;
-    if (length <= resourcesAlwaysCounted || rests >= restsUnchanged || !isUnchanged()) {
+    if (!isLong || rests >= restsUnchanged || !isUnchanged()) {
       const types = list();
       counts = countResources(types);
       length = types.length;
       descriptorsThen = descriptors();
       rests = 0;
     }
-    lookAgainAtMs = length > resourcesAlwaysCounted ? startMs + restMsPerResource * length : startMs;
+    lookAgainAtMs = startMs + restMsPerResource * length;
     return counts;
   };
 }
