@@ -63,7 +63,7 @@ const WARM_UP_REQUESTS = 5_000;
 /** Fewer, for it lists all descriptors and resources each time. */
 const WARM_UP_PEER = 1_000;
 const ROUNDS = 1_000;
-/** Between two rounds: nobody would ask more often, and other work displaces caches, which makes it three times as long. */
+/** Between two rounds: nobody would ask more often, and other work displaces what is in the caches. */
 const PAUSE_MS = 10;
 const WINDOW_MS = 5_000;
 /** What was posted meanwhile is done. V8 goes on clearing up for some minutes: see above. */
@@ -359,7 +359,10 @@ if (import.meta.main) {
     const seconds = Number(values.seconds);
     pinning = pin(usualCores.server, usualCores.load, true);
     const collections = await measureCollections(connections);
-    console.log(`${connections} idle connections; ${pinning.what}\n\n${renderCollections(collections)}\n`);
+    const helpers = pinning.serverCore === undefined ? '' : "; V8's helpers on both";
+    console.log(
+      `${connections} idle connections; ${pinning.what}${helpers}\n\n${renderCollections(collections)}\n`,
+    );
     const idle = await measureIdleShares(connections, seconds);
     console.log(renderIdle(idle));
     console.log(`\n${JSON.stringify({ connections, collections, ...idle })}`);
