@@ -4,8 +4,9 @@
  * the answers that it would judge; that time is credited to every client before anyone is judged.
  *
  * Who is congested is looked at in every sweep. Everybody else waits in the slot of time in which something is due of him,
- * and is looked at then: going through ten thousand rows takes time, and the processor's caches from all the rest. A stall that is credited moves deadlines back, which is noticed at that look; a pong may bring
- * the next ping forward, and so moves its client at once.
+ * and is looked at then: going through ten thousand rows takes time, and the processor's caches from all the rest. A stall
+ * that is credited moves deadlines back, which is noticed at that look; a pong may bring the next ping forward, and so
+ * moves its client at once.
  */
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';

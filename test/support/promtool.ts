@@ -11,7 +11,7 @@ export type PromtoolAnswer = { code: number; said: string };
 export async function promtool(args: readonly string[], cwd: string): Promise<PromtoolAnswer> {
   const binary = await partPath('promtool');
   return await new Promise((resolve, reject) => {
-    // Collecting garbage more seldom saves it a sixth of the time.
+    // It lives for seconds and has memory to spare: let it collect garbage seldom.
     const env = { ...process.env, GOGC: '800' };
     const options = { cwd, env, timeout: timeoutMs, maxBuffer: 64 * 2 ** 20 };
     execFile(binary, args, options, (error, stdout, stderr) => {

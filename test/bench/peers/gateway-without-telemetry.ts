@@ -1,6 +1,6 @@
 /**
- * The gateway itself with OpenTelemetry's own no-op in place of telemetry, and nothing that watches the process: the other side of the question what
- * telemetry costs. (OTEL_SDK_DISABLED is no such side: the JSON reports go on, and so do their instruments.)
+ * The gateway itself with OpenTelemetry's own no-op in place of telemetry, and nothing that watches the process: the other
+ * side of the question what telemetry costs. (OTEL_SDK_DISABLED is no such side: the JSON reports go on, and so do their instruments.)
  */
 import { randomUUID } from 'node:crypto';
 import { createNoopMeter, type MeterProvider } from '@opentelemetry/api';
