@@ -53,7 +53,7 @@ export type HttpDependencies = {
   /** Live connections, `limit` at most, as of now. */
   connectionPage(limit: number): ConnectionPage;
   /** The Prometheus exposition, in the format that the Accept header asks for. */
-  scrape(accept: string | undefined): Promise<{ contentType: string; body: string }>;
+  scrape(accept: string | undefined): Promise<{ contentType: string; body: Buffer }>;
   /** The reasons that keep the gateway from being ready; must not depend on a collection. */
   readiness(): readonly ReadyReason[];
   busState(): BusState;

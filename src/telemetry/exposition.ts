@@ -1,63 +1,91 @@
 /**
  * One collection as text that Prometheus reads: format 0.0.4, or OpenMetrics 1.0.0. The SDK's own serializer writes the
  * older format only, works every name and label out anew at each scrape, and names series otherwise than the push way
- * does. Pure. Created timestamps and exemplars are left out: they would make other series than the push way has.
+ * does. Created timestamps and exemplars are left out: they would make other series than the push way has.
+ *
+ * From one scrape to the next the series stay as a rule, and so do most of their numbers. So each page is made of the one
+ * before: the bytes between two numbers that have changed are copied as they are. To put a page together from strings, and
+ * turn those into bytes, costs several times as much, most of all where scrapes are seconds apart.
  */
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import type { ExpositionFormat } from './accept.ts';
-import { type Labels, renderLabels, type Series, seriesOf } from './series.ts';
+import { type Layout, layOut, readNumbers } from './exposition-layout.ts';
+import type { Labels } from './series.ts';
 
-type Histogram = { count: number; sum?: number; buckets: { boundaries: number[]; counts: number[] } };
+/** A double takes no more: -2.2250738585072014e-308. */
+const numberBytesMax = 24;
 
-export function renderExposition(
-  format: ExpositionFormat,
-  resource: Labels,
-  metrics: readonly MetricData[],
-): string {
-  const families = new Map<string, { type: Series['type']; text: string }>();
-  for (const metric of metrics) {
-    const series = seriesOf(metric);
-    if (series === undefined || metric.dataPoints.length === 0) continue;
-    const { name, type, heads } = series;
-    const family = families.get(name);
-    // Of one name in several scopes there is one family. A second type would cost the whole scrape.
-    if (family === undefined)
-      families.set(name, { type, text: heads[format] + renderPoints(series, metric) });
-    else if (family.type === type) family.text += renderPoints(series, metric);
+/** The pages of one format, one after the other. */
+export class Exposition {
+  readonly #format: ExpositionFormat;
+  #layout: Layout | undefined;
+  /** It may still be on its way to whoever asked for it, so it is never written to again. */
+  #page = Buffer.alloc(0);
+  /** The numbers on the page, and where each begins and ends, in bytes. */
+  #numbers = new Float64Array(0);
+  #begins = new Uint32Array(0);
+  #ends = new Uint32Array(0);
+  /** Those of the next page. */
+  #next = new Float64Array(0);
+
+  constructor(format: ExpositionFormat) {
+    this.#format = format;
   }
-  let text = renderTargetInfo(format, resource);
-  for (const family of families.values()) text += family.text;
-  return format === 'text' ? text : `${text}# EOF\n`;
-}
 
-function renderTargetInfo(format: ExpositionFormat, resource: Labels): string {
-  const sample = `target_info${renderLabels(resource)} 1\n`;
-  return format === 'text'
-    ? `# HELP target_info Target metadata\n# TYPE target_info gauge\n${sample}`
-    : `# TYPE target info\n# HELP target Target metadata\n${sample}`;
-}
-
-function renderPoints(series: Series, { dataPoints }: MetricData): string {
-  let text = '';
-  for (const { attributes, value } of dataPoints) {
-    text +=
-      typeof value === 'number'
-        ? `${series.startsOf(attributes)[0]}${renderNumber(value)}\n`
-        : renderHistogram(series, attributes, value as Histogram);
+  /** In UTF-8. The same objects as resource and attributes stand for the same text. */
+  render(resource: Labels, metrics: readonly MetricData[]): Buffer {
+    if (this.#layout === undefined || !readNumbers(this.#layout, resource, metrics, this.#next)) {
+      this.#startAnew(layOut(this.#format, resource, metrics));
+      readNumbers(this.#layout!, resource, metrics, this.#next);
+    }
+    this.#renderChanges();
+    return this.#page;
   }
-  return text;
-}
 
-function renderHistogram(series: Series, attributes: Labels, { count, sum = 0, buckets }: Histogram): string {
-  const starts = series.startsOf(attributes, buckets.boundaries);
-  const total = buckets.boundaries.length;
-  let text = '';
-  let upToHere = 0;
-  for (let index = 0; index < total; index += 1) {
-    upToHere += buckets.counts[index] ?? 0;
-    text += `${starts[index]}${upToHere}\n`;
+  /** A page without any number, so that each differs from what is there. */
+  #startAnew(layout: Layout): void {
+    const { texts, end } = layout;
+    const count = texts.length;
+    this.#layout = layout;
+    this.#page = Buffer.from(texts.join('') + end);
+    this.#numbers = new Float64Array(count).fill(Number.NaN);
+    this.#next = new Float64Array(count);
+    this.#begins = new Uint32Array(count);
+    let bytes = 0;
+    for (const [index, text] of texts.entries()) {
+      bytes += Buffer.byteLength(text);
+      this.#begins[index] = bytes;
+    }
+    this.#ends = this.#begins.slice();
   }
-  return `${text}${starts[total]}${count}\n${starts[total + 1]}${count}\n${starts[total + 2]}${renderNumber(sum)}\n`;
+
+  #renderChanges(): void {
+    const [before, now] = [this.#numbers, this.#next];
+    let changes = 0;
+    for (let index = 0; index < now.length; index += 1) if (now[index] !== before[index]) changes += 1;
+    if (changes === 0) return;
+    const from = this.#page;
+    const page = Buffer.allocUnsafeSlow(from.length + changes * numberBytesMax);
+    let copied = 0;
+    // How much further on than on the page before.
+    let shift = 0;
+    for (let index = 0; index < now.length; index += 1) {
+      const begin = this.#begins[index]!;
+      const end = this.#ends[index]!;
+      this.#begins[index] = begin + shift;
+      if (now[index] !== before[index]) {
+        from.copy(page, copied + shift, copied, begin);
+        const length = page.write(renderNumber(now[index]!), begin + shift, 'latin1');
+        copied = end;
+        shift += length - (end - begin);
+      }
+      this.#ends[index] = end + shift;
+    }
+    from.copy(page, copied + shift, copied);
+    this.#page = page.subarray(0, from.length + shift);
+    this.#numbers = now;
+    this.#next = before;
+  }
 }
 
 function renderNumber(value: number): string {

@@ -178,6 +178,8 @@ type SumTold = { readonly attributes: Attributes; value: number; time: HrTime; s
 
 class ObservedInstrument implements Observable {
   readonly #type: ObservableType;
+  readonly #isGauge: boolean;
+  readonly #isMonotonic: boolean;
   readonly #descriptor: MetricData['descriptor'];
   readonly #isWhole: boolean;
   readonly callbacks = new Set<ObservableCallback>();
@@ -188,6 +190,8 @@ class ObservedInstrument implements Observable {
 
   constructor(type: ObservableType, name: string, options?: MetricOptions) {
     this.#type = type;
+    this.#isGauge = type === InstrumentType.OBSERVABLE_GAUGE;
+    this.#isMonotonic = type === InstrumentType.OBSERVABLE_COUNTER;
     this.#descriptor = descriptorOf(name, options);
     this.#isWhole = this.#descriptor.valueType === ValueType.INT;
   }
@@ -237,14 +241,6 @@ class ObservedInstrument implements Observable {
     const first = { attributes, value: 0, time: startTime, since: startTime };
     series.push(first);
     return first;
-  }
-
-  get #isGauge(): boolean {
-    return this.#type === InstrumentType.OBSERVABLE_GAUGE;
-  }
-
-  get #isMonotonic(): boolean {
-    return this.#type === InstrumentType.OBSERVABLE_COUNTER;
   }
 
   /** What has been observed in this collection; undefined when that is nothing. */

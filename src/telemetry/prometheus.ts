@@ -9,13 +9,14 @@
  * from the answer, and counted; the scrape succeeds.
  */
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import type { MetricReader, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import type { MetricReader } from '@opentelemetry/sdk-metrics';
 import { type ExpositionFormat, expositionFormat } from './accept.ts';
-import { renderExposition } from './exposition.ts';
+import { Exposition } from './exposition.ts';
 import type { OwnMetrics } from './own-metrics.ts';
 import { shared } from './shared.ts';
 
-export type ScrapeAnswer = { contentType: string; body: string };
+/** The body is text in UTF-8. */
+export type ScrapeAnswer = { contentType: string; body: Buffer };
 
 export type PrometheusReader = {
   /** For the MeterProvider. */
@@ -31,13 +32,17 @@ export const contentTypes: Readonly<Record<ExpositionFormat, string>> = {
 
 export function createPrometheusReader(own: OwnMetrics): PrometheusReader {
   const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [own.producer()] });
-  const collect = shared(async () => new Exposition((await reader.collect()).resourceMetrics));
+  const collect = shared(async () => {
+    const { resource, scopeMetrics } = (await reader.collect()).resourceMetrics;
+    return { resource: resource.attributes, metrics: scopeMetrics.flatMap(({ metrics }) => metrics) };
+  });
+  const pages = { text: new Exposition('text'), openmetrics: new Exposition('openmetrics') };
   return {
     reader,
     async scrape(accept) {
       const format = expositionFormat(accept);
-      const exposition = await collect();
-      return { contentType: contentTypes[format], body: exposition.render(format) };
+      const { resource, metrics } = await collect();
+      return { contentType: contentTypes[format], body: pages[format].render(resource, metrics) };
     },
   };
 }
@@ -45,25 +50,6 @@ export function createPrometheusReader(own: OwnMetrics): PrometheusReader {
 /** What is served when metrics are switched off: a target that is up, and has nothing. */
 export function emptyScrape(accept: string | undefined, reason: string): ScrapeAnswer {
   const format = expositionFormat(accept);
-  return { contentType: contentTypes[format], body: format === 'text' ? `# ${reason}\n` : '# EOF\n' };
-}
-
-/** One collection; its text is made once for each format that is asked for. */
-class Exposition {
-  readonly #collected: ResourceMetrics;
-  readonly #rendered: Partial<Record<ExpositionFormat, string>> = {};
-
-  constructor(collected: ResourceMetrics) {
-    this.#collected = collected;
-  }
-
-  render(format: ExpositionFormat): string {
-    const { resource, scopeMetrics } = this.#collected;
-    this.#rendered[format] ??= renderExposition(
-      format,
-      resource.attributes,
-      scopeMetrics.flatMap(({ metrics }) => metrics),
-    );
-    return this.#rendered[format];
-  }
+  const body = Buffer.from(format === 'text' ? `# ${reason}\n` : '# EOF\n');
+  return { contentType: contentTypes[format], body };
 }

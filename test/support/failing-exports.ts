@@ -31,7 +31,7 @@ async function failed(): Promise<number> {
   figures.gateway.messages.receive += 1;
   meters.gateway.fanoutDuration(0.001);
   const { body } = await telemetry.scrape(undefined);
-  const lines = body.matchAll(
+  const lines = String(body).matchAll(
     /^otel_sdk_exporter_operation_duration_seconds_count\{.*error_type=.*\} (\d+)$/gm,
   );
   return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);

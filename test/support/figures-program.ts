@@ -50,7 +50,9 @@ const orders = {
   async readers(): Promise<Record<'json' | 'scrape' | 'delta', Told>> {
     const json = await snapshot.collect();
     const { percent } = system(json, 1).system.cpu;
-    const samples = parseText((await prometheus.scrape(undefined)).body).flatMap((family) => family.samples);
+    const samples = parseText(String((await prometheus.scrape(undefined)).body)).flatMap(
+      (family) => family.samples,
+    );
     const scraped = (name: string, mode?: string): number =>
       samples.find((one) => one.name === name && one.labels.cpu_mode === mode)?.value ?? Number.NaN;
     const pushed = await delta.look();

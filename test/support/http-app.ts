@@ -68,7 +68,7 @@ export async function startHttpApp(
       contentType: accept?.includes('openmetrics')
         ? 'application/openmetrics-text; version=1.0.0; charset=utf-8'
         : 'text/plain; version=0.0.4; charset=utf-8',
-      body: '# TYPE up gauge\nup 1\n',
+      body: Buffer.from('# TYPE up gauge\nup 1\n'),
     }),
     readiness: () => [],
     busState: () => bus.state,

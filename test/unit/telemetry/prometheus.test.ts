@@ -54,8 +54,8 @@ test('both formats are well-formed and say the same', async () => {
   const open = await scrape(openMetrics);
   assert.equal(text.contentType, 'text/plain; version=0.0.4; charset=utf-8');
   assert.equal(open.contentType, 'application/openmetrics-text; version=1.0.0; charset=utf-8');
-  const textSamples = parseText(text.body).flatMap(({ samples }) => samples);
-  const openSamples = parseOpenMetrics(open.body).flatMap(({ samples }) => samples);
+  const textSamples = parseText(String(text.body)).flatMap(({ samples }) => samples);
+  const openSamples = parseOpenMetrics(String(open.body)).flatMap(({ samples }) => samples);
   assert.ok(textSamples.length > 250);
   assert.deepEqual(comparable(openSamples), comparable(textSamples));
 });
@@ -82,7 +82,7 @@ test('the text says what the library’s own serializer would, at each scrape an
   const { scrape, figures, reader, meters } = start();
   const limitBytes = figures.container!.memoryLimitBytes!;
   for (let round = 0; round < 5; round += 1) {
-    const body = (await scrape(undefined)).body;
+    const body = String((await scrape(undefined)).body);
     // Nothing changes between the two, and so both have the same figures.
     const witness = parseText(serializedByLibrary((await reader.collect()).resourceMetrics));
     const families = parseText(body);
@@ -109,7 +109,9 @@ test('what others record with the SDK is told anew at each scrape', async () => 
   const histogram = meter.createHistogram('took', { advice: { explicitBucketBoundaries: [1, 10] } });
   const gauge = meter.createGauge('level');
   const told = async () => {
-    const samples = parseText((await prometheus.scrape(undefined)).body).flatMap((family) => family.samples);
+    const samples = parseText(String((await prometheus.scrape(undefined)).body)).flatMap(
+      (family) => family.samples,
+    );
     const sample = (name: string) => samples.find((one) => one.name === name)?.value;
     return [sample('took_count'), sample('took_sum'), sample('level')];
   };
@@ -133,7 +135,7 @@ test('instruments of one name in two scopes are one family, unless they are of t
     provider.getMeter(scope).createCounter('requests', { unit: '{request}' }).add(1, { scope });
   provider.getMeter('c').createUpDownCounter('requests_total', { unit: '{request}' }).add(7);
   for (const accept of [undefined, openMetrics]) {
-    const samples = parseExposition((await prometheus.scrape(accept)).body);
+    const samples = parseExposition(String((await prometheus.scrape(accept)).body));
     assert.deepEqual(
       samples
         .filter(({ name }) => name === 'requests_total')
@@ -157,7 +159,7 @@ test('attributes that become one label share it, in the order of their names', a
   const provider = new MeterProvider({ resource, readers: [prometheus.reader] });
   provider.getMeter('a').createCounter('requests').add(1);
   for (const accept of [undefined, openMetrics]) {
-    const samples = parseExposition((await prometheus.scrape(accept)).body);
+    const samples = parseExposition(String((await prometheus.scrape(accept)).body));
     const target = samples.find(({ name }) => name === 'target_info');
     assert.deepEqual(target?.labels, { a: '1', pod_name: 'dash;dots;underscore' });
   }
@@ -165,7 +167,9 @@ test('attributes that become one label share it, in the order of their names', a
 
 test('every family is named as its instrument is translated, with its type and its explanation', async () => {
   const { scrape } = start();
-  const families = new Map(parseText((await scrape(undefined)).body).map((family) => [family.name, family]));
+  const families = new Map(
+    parseText(String((await scrape(undefined)).body)).map((family) => [family.name, family]),
+  );
   const types = {
     counter: 'counter',
     upDownCounter: 'gauge',
@@ -185,7 +189,7 @@ test('every family is named as its instrument is translated, with its type and i
 test('OpenMetrics tells the unit where the name ends in it', async () => {
   const { scrape } = start();
   const units = new Map(
-    parseOpenMetrics((await scrape(openMetrics)).body).map(({ name, unit }) => [name, unit]),
+    parseOpenMetrics(String((await scrape(openMetrics)).body)).map(({ name, unit }) => [name, unit]),
   );
   assert.equal(units.get('process_cpu_time_seconds'), 'seconds');
   assert.equal(units.get('process_cpu_utilization_ratio'), 'ratio');
@@ -196,7 +200,7 @@ test('OpenMetrics tells the unit where the name ends in it', async () => {
 test('labels are the attributes alone, and the resource is in target_info, whatever characters it has', async () => {
   const { scrape } = start();
   for (const accept of [undefined, openMetrics]) {
-    const samples = parseExposition((await scrape(accept)).body);
+    const samples = parseExposition(String((await scrape(accept)).body));
     const [target, ...others] = samples.filter(({ name }) => name === 'target_info');
     assert.deepEqual(target, {
       name: 'target_info',
@@ -257,8 +261,9 @@ test('scrapes of one turn share one reading, and a later one has its own', async
 test('a scrape shows the figures as they are, and changes nothing of the SDK', async () => {
   const { scrape, figures, reader } = start();
   const active = async () =>
-    parseExposition((await scrape(undefined)).body).find(({ name }) => name === 'tidegauge_connection_active')
-      ?.value;
+    parseExposition(String((await scrape(undefined)).body)).find(
+      ({ name }) => name === 'tidegauge_connection_active',
+    )?.value;
   assert.equal(await active(), 0);
   figures.gateway.active = 12;
   assert.equal(await active(), 12);
@@ -278,7 +283,7 @@ test('a part that cannot be read is missing and counted, and the scrape succeeds
       throw new Error('broken');
     },
   });
-  const samples = parseExposition((await prometheus.scrape(openMetrics)).body);
+  const samples = parseExposition(String((await prometheus.scrape(openMetrics)).body));
   assert.equal(samples.filter(({ name }) => name.startsWith('tidegauge_connection_')).length, 0);
   const errors = samples.find(
     ({ name, labels }) =>
@@ -292,6 +297,6 @@ test('a scrape of nothing is well-formed too', () => {
   for (const accept of [undefined, openMetrics]) {
     const { contentType, body } = emptyScrape(accept, 'switched off');
     assert.equal(contentType, contentTypes[expositionFormat(accept)]);
-    assert.match(body, accept === undefined ? /^# switched off\n$/ : /^# EOF\n$/);
+    assert.match(String(body), accept === undefined ? /^# switched off\n$/ : /^# EOF\n$/);
   }
 });

@@ -194,7 +194,7 @@ test('an outage of the collector is logged when it begins and when it ends, and 
   await until('three refused exports', () => collector.exports.length >= 3);
   collector.answer.status = 200;
   await until('the end of the outage', () => lines.length >= 3);
-  const samples = parseExposition((await scrape(undefined)).body);
+  const samples = parseExposition(String((await scrape(undefined)).body));
   const exported = samples.filter(
     ({ name }) => name === 'otel_sdk_exporter_metric_data_point_exported_total',
   );
@@ -236,7 +236,10 @@ test('a disabled SDK sends and serves nothing, and the reports work', async () =
   });
   figures.gateway.active = 9;
   assert.equal((await snapshot.collect()).value('tidegauge.connection.active'), 9);
-  assert.equal((await scrape(undefined)).body, '# OTEL_SDK_DISABLED is true: no metrics are served here.\n');
+  assert.equal(
+    String((await scrape(undefined)).body),
+    '# OTEL_SDK_DISABLED is true: no metrics are served here.\n',
+  );
   await shutdown(1_000);
   assert.equal(collector.exports.length, 0);
   await collector.close();
@@ -246,7 +249,9 @@ test('the resource names service, version and instance, and the environment may 
   const { scrape, shutdown } = start({
     OTEL_RESOURCE_ATTRIBUTES: 'service.namespace=port,service.version=9.9.9',
   });
-  const target = parseExposition((await scrape(undefined)).body).find(({ name }) => name === 'target_info');
+  const target = parseExposition(String((await scrape(undefined)).body)).find(
+    ({ name }) => name === 'target_info',
+  );
   assert.deepEqual(
     Object.entries(target!.labels)
       .filter(([label]) => label.startsWith('service_'))
@@ -326,7 +331,10 @@ for (const temporality of ['cumulative', 'delta'] as const) {
     for (const { startTimeUnixNano: from, timeUnixNano: to } of told) assert.ok(BigInt(from) < BigInt(to));
     assert.equal(second!.startTimeUnixNano, isDelta ? first!.timeUnixNano : first!.startTimeUnixNano);
     assert.equal((await snapshot.collect()).histogram(name)?.sum, 12);
-    assert.match((await scrape(undefined)).body, /\ntidegauge_fanout_recipients_bucket{le="5.0"} 1\n/);
+    assert.match(
+      String((await scrape(undefined)).body),
+      /\ntidegauge_fanout_recipients_bucket{le="5.0"} 1\n/,
+    );
     await shutdown(5_000);
     await collector.close();
   });
@@ -363,7 +371,7 @@ test('for the process it is registered globally, alone, and can be started again
     const { snapshot, scrape, shutdown } = start({}, true);
     const global = metrics.getMeterProvider();
     metrics.getMeter('a library').createCounter('library.calls').add(3);
-    assert.match((await scrape(undefined)).body, /^library_calls_total 3$/m);
+    assert.match(String((await scrape(undefined)).body), /^library_calls_total 3$/m);
     assert.equal((await snapshot.collect()).value('tidegauge.connection.limit'), 1_000);
     assert.throws(() => start({}, true), /registered in this process already/);
     assert.equal((await snapshot.collect()).value('tidegauge.connection.limit'), 1_000);
