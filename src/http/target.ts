@@ -18,7 +18,6 @@ export function originForm(target: string): string {
   if (!originFormText.test(text)) {
     throw badTarget('The request target must be a path that starts with / and is percent-encoded ASCII.');
   }
-  if (!text.includes('%')) return text;
   try {
     decodeURIComponent(text);
   } catch {
