@@ -1,20 +1,18 @@
 /** Readings over what the SDK collected. Looking a figure up is a search among a few points. */
-import { DataPointType, type MetricData, type ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import {
+  DataPointType,
+  type Histogram,
+  type MetricData,
+  type ScopeMetrics,
+} from '@opentelemetry/sdk-metrics';
 import type { Attributes, HistogramReading, Readings } from '../reports/readings.ts';
 
 type Point<Value> = { readonly attributes: Attributes; readonly value: Value };
-type SdkHistogram = {
-  count: number;
-  sum?: number;
-  min?: number;
-  max?: number;
-  buckets: { boundaries: number[]; counts: number[] };
-};
 
 export class CollectedReadings implements Readings {
   readonly timestampMs: number;
   readonly #numbers = new Map<string, readonly Point<number>[]>();
-  readonly #histograms = new Map<string, readonly Point<SdkHistogram>[]>();
+  readonly #histograms = new Map<string, readonly Point<Histogram>[]>();
 
   constructor(timestampMs: number, scopeMetrics: readonly ScopeMetrics[]) {
     this.timestampMs = timestampMs;
@@ -24,7 +22,7 @@ export class CollectedReadings implements Readings {
   #take({ descriptor: { name }, dataPointType, dataPoints }: MetricData): void {
     // No attribute of ours is an array or absent, which the SDK's type allows.
     if (dataPointType === DataPointType.HISTOGRAM) {
-      this.#histograms.set(name, dataPoints as readonly Point<SdkHistogram>[]);
+      this.#histograms.set(name, dataPoints as readonly Point<Histogram>[]);
     } else if (dataPointType !== DataPointType.EXPONENTIAL_HISTOGRAM) {
       this.#numbers.set(name, dataPoints as readonly Point<number>[]);
     }
