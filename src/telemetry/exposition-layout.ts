@@ -2,7 +2,7 @@
  * Which text stands before each number of a page for Prometheus, and which numbers of a collection come there: worked out
  * anew only when a series comes or goes. Pure.
  */
-import type { MetricData } from '@opentelemetry/sdk-metrics';
+import type { Histogram, MetricData } from '@opentelemetry/sdk-metrics';
 import type { ExpositionFormat } from './accept.ts';
 import { type Labels, renderLabels, type Series, seriesOf } from './series.ts';
 
@@ -18,8 +18,12 @@ export type Layout = {
   readonly firsts: Int32Array;
   /** Of all points. */
   readonly attributes: readonly Labels[];
-  /** In the order of the page: what comes before each number, from the one before on. */
-  readonly texts: readonly string[];
+};
+
+/** All text of a page, in its order. */
+export type LayoutTexts = {
+  /** What comes before each number, from the one before on. */
+  readonly starts: readonly string[];
   /** What comes after the last one. */
   readonly end: string;
 };
@@ -27,31 +31,34 @@ export type Layout = {
 /** In place of a first number: the metric is not on the page. */
 const leftOut = -1;
 
-export function layOut(format: ExpositionFormat, resource: Labels, metrics: readonly MetricData[]): Layout {
+export function layOut(
+  format: ExpositionFormat,
+  resource: Labels,
+  metrics: readonly MetricData[],
+): { layout: Layout; texts: LayoutTexts } {
   const firsts = new Int32Array(metrics.length).fill(leftOut);
-  const texts: string[] = [];
+  const starts: string[] = [];
   let before = renderTargetInfo(format, resource);
   for (const family of familiesOf(metrics)) {
-    before += family[0]!.series.heads[format];
+    before += family[0]!.series.head(format);
     for (const { index, series } of family) {
-      firsts[index] = texts.length;
+      firsts[index] = starts.length;
       for (const { attributes, value } of metrics[index]!.dataPoints) {
         for (const start of series.startsOf(attributes, boundariesOf(value))) {
-          texts.push(before + start);
+          starts.push(before + start);
           before = '\n';
         }
       }
     }
   }
-  return {
+  const layout = {
     resource,
     descriptors: metrics.map(({ descriptor }) => descriptor),
     counts: Uint32Array.from(metrics, ({ dataPoints }) => dataPoints.length),
     firsts,
     attributes: metrics.flatMap(({ dataPoints }) => dataPoints.map(({ attributes }) => attributes)),
-    texts,
-    end: format === 'text' ? before : `${before}# EOF\n`,
   };
+  return { layout, texts: { starts, end: format === 'text' ? before : `${before}# EOF\n` } };
 }
 
 type Member = { index: number; series: Series };
@@ -98,8 +105,6 @@ export function readNumbers(
   }
   return true;
 }
-
-type Histogram = { count: number; sum?: number; buckets: { boundaries: number[]; counts: number[] } };
 
 function boundariesOf(value: unknown): readonly number[] | undefined {
   return typeof value === 'number' ? undefined : (value as Histogram).buckets.boundaries;

@@ -9,7 +9,7 @@
  */
 import type { MetricData } from '@opentelemetry/sdk-metrics';
 import type { ExpositionFormat } from './accept.ts';
-import { type Layout, layOut, readNumbers } from './exposition-layout.ts';
+import { type Layout, type LayoutTexts, layOut, readNumbers } from './exposition-layout.ts';
 import type { Labels } from './series.ts';
 
 /** A double takes no more: -2.2250738585072014e-308. */
@@ -35,25 +35,25 @@ export class Exposition {
   /** In UTF-8. The same objects as resource and attributes stand for the same text. */
   render(resource: Labels, metrics: readonly MetricData[]): Buffer {
     if (this.#layout === undefined || !readNumbers(this.#layout, resource, metrics, this.#next)) {
-      this.#startAnew(layOut(this.#format, resource, metrics));
-      readNumbers(this.#layout!, resource, metrics, this.#next);
+      const { layout, texts } = layOut(this.#format, resource, metrics);
+      this.#layout = layout;
+      this.#startAnew(texts);
+      readNumbers(layout, resource, metrics, this.#next);
     }
     this.#renderChanges();
     return this.#page;
   }
 
   /** A page without any number, so that each differs from what is there. */
-  #startAnew(layout: Layout): void {
-    const { texts, end } = layout;
-    const count = texts.length;
-    this.#layout = layout;
-    this.#page = Buffer.from(texts.join('') + end);
+  #startAnew({ starts, end }: LayoutTexts): void {
+    const count = starts.length;
+    this.#page = Buffer.from(starts.join('') + end);
     this.#numbers = new Float64Array(count).fill(Number.NaN);
     this.#next = new Float64Array(count);
     this.#begins = new Uint32Array(count);
     let bytes = 0;
-    for (const [index, text] of texts.entries()) {
-      bytes += Buffer.byteLength(text);
+    for (const [index, start] of starts.entries()) {
+      bytes += Buffer.byteLength(start);
       this.#begins[index] = bytes;
     }
     this.#ends = this.#begins.slice();

@@ -1,6 +1,6 @@
 /**
- * What becomes of a collected metric in Prometheus: its name there, and all text that is the same at each scrape,
- * worked out once. A scrape then adds the numbers: a twentieth of the work, and of the garbage.
+ * What becomes of a collected metric in Prometheus: its name there, and all text around its numbers. Pure. It is the same at
+ * each scrape, and asked for when a page is laid out.
  */
 import { DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
 import type { ExpositionFormat } from './accept.ts';
@@ -13,26 +13,30 @@ export type Series = {
   name: string;
   type: 'counter' | 'gauge' | 'histogram';
   /** The lines that say what the family is. */
-  heads: Readonly<Record<ExpositionFormat, string>>;
+  head(format: ExpositionFormat): string;
   /** A point's lines, each up to its number: one, or of a histogram its buckets, count and sum. */
   startsOf(attributes: Labels, boundaries?: readonly number[]): readonly string[];
 };
 
-/** By the descriptor, which lives as long as its instrument. */
-const known = new WeakMap<object, Series>();
-
 /** Undefined for exponential histograms, which the text formats do not have. */
 export function seriesOf(metric: MetricData): Series | undefined {
-  const { descriptor } = metric;
-  let series = known.get(descriptor);
-  if (series === undefined) {
-    const kind = kindOf(metric);
-    if (kind === undefined) return undefined;
-    const { name, unit, description } = descriptor;
-    series = createSeries(seriesName(name, unit, kind), kind, seriesUnit(unit, kind), description);
-    known.set(descriptor, series);
-  }
-  return series;
+  const kind = kindOf(metric);
+  if (kind === undefined) return undefined;
+  const { unit, description } = metric.descriptor;
+  const name = seriesName(metric.descriptor.name, unit, kind);
+  const type = kind === 'upDownCounter' ? 'gauge' : kind;
+  return {
+    name,
+    type,
+    head: (format) =>
+      format === 'text'
+        ? textHead(name, type, description)
+        : openHead(name, type, seriesUnit(unit, kind), description),
+    startsOf: (attributes, boundaries) =>
+      boundaries === undefined
+        ? [`${name}${renderLabels(attributes)} `]
+        : histogramStarts(name, attributes, boundaries),
+  };
 }
 
 function kindOf(metric: MetricData): SeriesKind | undefined {
@@ -40,28 +44,6 @@ function kindOf(metric: MetricData): SeriesKind | undefined {
   if (metric.dataPointType === DataPointType.GAUGE) return 'gauge';
   if (metric.dataPointType !== DataPointType.SUM) return undefined;
   return metric.isMonotonic ? 'counter' : 'upDownCounter';
-}
-
-function createSeries(name: string, kind: SeriesKind, unit: string, description: string): Series {
-  const type = kind === 'upDownCounter' ? 'gauge' : kind;
-  // Attribute objects are made once, by recorders and by the meter, and handed on as they are.
-  const starts = new WeakMap<object, readonly string[]>();
-  return {
-    name,
-    type,
-    heads: { text: textHead(name, type, description), openmetrics: openHead(name, type, unit, description) },
-    startsOf(attributes, boundaries) {
-      let lines = starts.get(attributes);
-      if (lines === undefined) {
-        lines =
-          boundaries === undefined
-            ? [`${name}${renderLabels(attributes)} `]
-            : histogramStarts(name, attributes, boundaries);
-        starts.set(attributes, lines);
-      }
-      return lines;
-    },
-  };
 }
 
 function textHead(name: string, type: string, description: string): string {

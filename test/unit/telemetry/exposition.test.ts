@@ -58,11 +58,11 @@ const collection = fc.record({
 
 /** Put together as text, without regard to what was before. */
 function textOf(format: ExpositionFormat, resource: Attributes, metrics: MetricData[]): string {
-  const layout = layOut(format, resource, metrics);
-  const numbers = new Float64Array(layout.texts.length);
+  const { layout, texts } = layOut(format, resource, metrics);
+  const numbers = new Float64Array(texts.starts.length);
   assert.ok(readNumbers(layout, resource, metrics, numbers));
-  const lines = layout.texts.map((text, index) => text + String(numbers[index]).replace('Infinity', 'Inf'));
-  return (lines.join('') + layout.end).replace(/ Inf$/gm, ' +Inf');
+  const lines = texts.starts.map((start, index) => start + String(numbers[index]).replace('Infinity', 'Inf'));
+  return (lines.join('') + texts.end).replace(/ Inf$/gm, ' +Inf');
 }
 
 for (const format of ['text', 'openmetrics'] as const) {
