@@ -16,22 +16,49 @@ export type HeapFigures = Pick<
 type HeapStatistics = v8.HeapInfo & { total_allocated_bytes?: number };
 
 /**
- * Whenever V8 is asked for heap statistics, it counts what is left of its current allocation area as allocated: 0.1 to
- * 3 MB for each reading, which nobody has used and which costs no collection. The reader keeps account of what its own
- * questions have added and takes it off, to within a kilobyte a reading; what others add by asking stays in.
+ * Bytes allocated on the heap since the start. V8 has a total, and adds to it whenever it is asked for heap statistics,
+ * or collects: what is left of the areas that it allocates from, 0.1 to 3 MB, which nobody has used. Without a collection
+ * between two readings the spaces have grown by just what was allocated, so that is taken. With one it is V8's total,
+ * less what asking is known to add: up to half a megabyte too much, for at least a megabyte that was collected.
  */
-export function createHeapReader(): () => HeapFigures {
-  let addedByReading = 0;
-  let allocatedBytes = 0;
+function createAllocationAccount(): (asked: AskedForAllocation) => number {
+  let before: { total: number; used: number; young: number } | undefined;
+  let allocated = 0;
+  /** Of the areas in the other spaces, which something has begun since the last reading; as last seen. */
+  let leftInOthers = 0;
 
-  /** `first` and `second` were asked one after the other, so between them lies what one question adds. */
-  function account(first: number, second: number, last: number): number {
-    const addedByFirst = second - first;
-    // A collection in the midst of the questions starts a new area; the sum must not fall for that.
-    allocatedBytes = Math.max(allocatedBytes, first - addedByFirst - addedByReading);
-    addedByReading += addedByFirst + (last - first);
-    return allocatedBytes;
-  }
+  return ({ first, second, last, spaces }) => {
+    // The young space's area is the same for the first two questions, so each has added as much to the total.
+    const total = first - (second - first);
+    const used = spaces.reduce((sum, space) => sum + space.used, 0);
+    const young = spaces.find(({ name }) => name === 'new_space')?.used ?? 0;
+    if (before === undefined) {
+      allocated = total;
+    } else {
+      const grown = total - before.total;
+      const spacesGrown = used - before.used;
+      const left = grown - spacesGrown;
+      // A collection would have emptied the young space, or made more of a difference than the areas can.
+      if (spacesGrown >= 0 && young >= before.young && left <= leftInOthersMax) {
+        allocated += spacesGrown;
+        leftInOthers = Math.max(0, left);
+      } else {
+        allocated += Math.max(0, grown - leftInOthers);
+      }
+    }
+    before = { total: last, used, young };
+    return allocated;
+  };
+}
+
+/** V8's total, asked twice before all other questions and once after them, and the spaces in between. */
+type AskedForAllocation = { first: number; second: number; last: number; spaces: readonly HeapSpace[] };
+
+/** An area is at most a page of 256 KB; those of the old, the code and the trusted space. */
+const leftInOthersMax = 3 * 256 * 1024;
+
+export function createHeapReader(): () => HeapFigures {
+  const account = createAllocationAccount();
 
   return () => {
     const heap: HeapStatistics = v8.getHeapStatistics();
@@ -54,7 +81,7 @@ export function createHeapReader(): () => HeapFigures {
       mallocedBytes: heap.malloced_memory,
       ...(first === undefined || second === undefined || last === undefined
         ? {}
-        : { allocatedBytes: account(first, second, last) }),
+        : { allocatedBytes: account({ first, second, last, spaces }) }),
     };
   };
 }
