@@ -3,7 +3,8 @@
  * or its caller has gone. Upgrades are no requests and do not come here.
  */
 import type { ServerResponse } from 'node:http';
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
+import { lastKept } from '../last-kept.ts';
 import type { HttpDependencies, RequestAttributes } from './dependencies.ts';
 
 /** The methods that the semantic conventions know by name; any other is one value, so that nobody can add series. */
@@ -13,7 +14,10 @@ export function recordRequests(
   dependencies: Pick<HttpDependencies, 'figures' | 'now' | 'recordRequest'>,
 ): Middleware {
   const { figures } = dependencies;
+  /** With its request, its response and their socket. */
+  const keep = lastKept<Context>();
   return (context, next) => {
+    keep(context);
     const startedMs = dependencies.now();
     figures.activeRequests += 1;
     // 'close' comes exactly once, after the last byte was handed over or when the connection broke before.

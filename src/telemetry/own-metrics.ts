@@ -47,6 +47,7 @@ import {
   type MetricProducer,
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
+import { lastKept } from '../last-kept.ts';
 import { HistogramSeries } from './histogram-series.ts';
 
 type TemporalitySelector = (type: InstrumentType) => AggregationTemporality;
@@ -62,7 +63,7 @@ export type ReaderOptions = {
 type Reader = ReaderOptions & { readonly place: number };
 
 /** What one reader gets at one time. */
-type Collected = { scopeMetrics: ScopeMetrics[]; errors: unknown[] };
+type Collected = { readonly scopeMetrics: ScopeMetrics[]; readonly errors: unknown[] };
 
 export class OwnMetrics {
   readonly #meters = new Map<string, OwnMeter>();
@@ -111,30 +112,31 @@ export class OwnMetrics {
     const reader: Reader = { ...options, place: this.#readers };
     this.#readers += 1;
     let beforeTime = this.#startTime;
+    const keep = lastKept<Collection>();
     return () => {
       const endTime = millisToHrTime(Date.now());
-      const collection = new Collection(reader, this.#startTime, beforeTime, endTime);
+      const collection = keep(new Collection(reader, this.#startTime, beforeTime, endTime));
       beforeTime = endTime;
       const meters = [...this.#meters.values()];
       // One may observe instruments of another.
       for (const meter of meters) meter.observe(collection);
-      const scopeMetrics: ScopeMetrics[] = [];
       for (const meter of meters) {
         const metrics = meter.take(collection);
-        if (metrics.length > 0) scopeMetrics.push({ scope: meter.scope, metrics });
+        if (metrics.length > 0) collection.scopeMetrics.push({ scope: meter.scope, metrics });
       }
-      return { scopeMetrics, errors: collection.errors };
+      return collection;
     };
   }
 }
 
-/** One collection of one reader, while its callbacks run. */
-class Collection implements BatchObservableResult {
+/** One collection of one reader: what its callbacks observe to, and then what has come of it. */
+class Collection implements BatchObservableResult, Collected {
   readonly reader: Reader;
   readonly startTime: HrTime;
   /** Of the reader's collection before this one. */
   readonly beforeTime: HrTime;
   readonly endTime: HrTime;
+  readonly scopeMetrics: ScopeMetrics[] = [];
   readonly errors: unknown[] = [];
 
   constructor(reader: Reader, startTime: HrTime, beforeTime: HrTime, endTime: HrTime) {

@@ -10,6 +10,7 @@
  * who has asked by then gets the same collection, read after they asked. A storm of requests costs one
  * collection per turn.
  */
+import { lastKept } from '../last-kept.ts';
 import type { Readings } from '../reports/readings.ts';
 import { CollectedReadings } from './collected-readings.ts';
 import type { OwnMetrics } from './own-metrics.ts';
@@ -33,11 +34,12 @@ export class SnapshotClosedError extends Error {
 
 export function createSnapshotReader(own: OwnMetrics): SnapshotReader {
   const collectNow = own.collector();
+  const keep = lastKept<Readings>();
   let isClosed = false;
   const collect = async (): Promise<Readings> => {
     if (isClosed) throw new SnapshotClosedError();
     const timestampMs = Date.now();
-    return new CollectedReadings(timestampMs, collectNow().scopeMetrics);
+    return keep(new CollectedReadings(timestampMs, collectNow().scopeMetrics));
   };
   return {
     collect,

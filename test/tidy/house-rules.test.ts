@@ -67,9 +67,9 @@ describe('dependencies point one way', () => {
     'src/gateway/': /^src\/(gateway\/|bus\/(subjects|subject-index)\.ts$)/,
     'src/bus/': /^src\/bus\//,
     'src/telemetry/':
-      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|ticker|reports\/readings)\.ts$)/,
+      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|ticker|last-kept|reports\/readings)\.ts$)/,
     'src/reports/': /^src\/reports\//,
-    'src/http/': /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness)\.ts$)/,
+    'src/http/': /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness|last-kept)\.ts$)/,
   };
   const sharedTypes =
     /^src\/(telemetry\/figures|reports\/(readings|connections)|readiness|config|ticker|bus\/bus|gateway\/recorder|http\/dependencies)\.ts$/;
