@@ -4,7 +4,8 @@
  * - one collection, by each reader and by all at once, with all three readers on (JSON, Prometheus, OTLP): its time and
  *   what it allocates. Measured inside a gateway process; its clients are real sockets of another process. Beside the
  *   time on the clock stands the thread's own CPU time, which has no waiting for a busy or stolen core in it. The peer is
- *   the scrape of prom-client's default metrics, a tenth of our series, in the same process;
+ *   the scrape of prom-client's default metrics, a tenth of our series, in the same process. And what becomes of the
+ *   processor's caches between two collections, by memory alone;
  * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes beside one with a
  *   no-op in telemetry's place and without windows or looks at the event loop, both idle with as many clients in the
  *   same five seconds, by the scheduler's own account, which the kernel keeps in nanoseconds. In every second window the
@@ -30,6 +31,7 @@ import { parseSettings } from '../../src/config.ts';
 import { Service } from '../../src/service.ts';
 import { startTelemetry } from '../../src/telemetry/sdk.ts';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
+import { CACHE_PROBE_KIB, CACHE_PROBE_PAUSE_MS, type CacheProbe, probeCaches } from './cache-probe.ts';
 import { ask } from './gateway-figures.ts';
 import { startOtlpSink } from './otlp-sink.ts';
 import { findPromClient } from './peers/prom-client-package.ts';
@@ -85,6 +87,7 @@ async function measureInside(connections: number): Promise<void> {
   await service.start();
   while (service.gateway.connections.size < connections) await wait(100);
   await wait(SETTLE_MS);
+  const caches = probeCaches();
   const json = () => telemetry.snapshot.collect();
   // Asked of V8 by two in one process, each would count what the other's questions add; so telemetry itself is asked.
   const allocated = async () => (await json()).value('tidegauge.v8.memory.allocated') ?? Number.NaN;
@@ -103,7 +106,7 @@ async function measureInside(connections: number): Promise<void> {
     collections['prom-client'] = await cost(() => peer.register.metrics(), allocated, WARM_UP_PEER);
   }
   if (service.gateway.connections.size !== connections) throw new Error('not all clients stayed');
-  log.info({ collections }, 'measured');
+  log.info({ collections, caches }, 'measured');
 }
 
 async function cost(
@@ -197,7 +200,9 @@ async function connectClients(gateway: Gateway, connections: number): Promise<vo
   });
 }
 
-async function measureCollections(connections: number): Promise<Collections> {
+async function measureCollections(
+  connections: number,
+): Promise<{ collections: Collections; caches: CacheProbe }> {
   const sink = await startOtlpSink();
   const args = [...process.execArgv, import.meta.filename, '--inside', '--connections', String(connections)];
   const gateway = await startGateway('gateway', args, {
@@ -208,13 +213,18 @@ async function measureCollections(connections: number): Promise<Collections> {
   });
   await connectClients(gateway, connections);
   const limitMs = SETTLE_MS + collectors.length * (WARM_UP * 20 + ROUNDS * (PAUSE_MS + 50));
-  const { collections } = await untilUp(gateway.child, 'it has measured', () => gateway.said('measured'), {
-    timeoutMs: limitMs,
-  });
+  const { collections, caches } = await untilUp(
+    gateway.child,
+    'it has measured',
+    () => gateway.said('measured'),
+    {
+      timeoutMs: limitMs,
+    },
+  );
   await endAll();
   if (sink.exports() < 2 * (WARM_UP + ROUNDS)) throw new Error(`${sink.exports()} exports arrived`);
   sink.stop();
-  return collections as Collections;
+  return { collections: collections as Collections, caches: caches as CacheProbe };
 }
 
 /** CPU seconds of all threads, to the nanosecond: what the scheduler has given them. */
@@ -316,6 +326,13 @@ function renderRatio({ scrape, 'prom-client': peer }: Collections): string[] {
   return ['', `Our scrape takes ${p50} times what prom-client's takes at p50, ${p99} at p99.`];
 }
 
+function renderCaches({ atOnceNs, afterPauseNs }: CacheProbe): string {
+  return [
+    `A line of ${CACHE_PROBE_KIB} KiB takes ${atOnceNs.toFixed(0)} ns right after it was used, and ${afterPauseNs.toFixed(0)} ns ${CACHE_PROBE_PAUSE_MS} ms later: where these differ, others`,
+    'use the same caches, and times with pauses before them are those of a shared machine.',
+  ].join('\n');
+}
+
 function renderIdle(idle: IdleShares): string {
   const { windows, scraped, probed, alone, added, bareAsked, bareAlone, addedByPeer } = idle;
   const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
@@ -358,14 +375,13 @@ if (import.meta.main) {
   } else {
     const seconds = Number(values.seconds);
     pinning = pin(usualCores.server, usualCores.load, true);
-    const collections = await measureCollections(connections);
+    const { collections, caches } = await measureCollections(connections);
     const helpers = pinning.serverCore === undefined ? '' : "; V8's helpers on both";
-    console.log(
-      `${connections} idle connections; ${pinning.what}${helpers}\n\n${renderCollections(collections)}\n`,
-    );
+    console.log(`${connections} idle connections; ${pinning.what}${helpers}\n`);
+    console.log(`${renderCollections(collections)}\n\n${renderCaches(caches)}\n`);
     const idle = await measureIdleShares(connections, seconds);
     console.log(renderIdle(idle));
-    console.log(`\n${JSON.stringify({ connections, collections, ...idle })}`);
+    console.log(`\n${JSON.stringify({ connections, collections, caches, ...idle })}`);
     folder.remove();
     process.exit(0);
   }
