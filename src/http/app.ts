@@ -38,6 +38,7 @@ export function createApp(dependencies: HttpDependencies, role: AppRole): Koa {
     .use(recordRequests(dependencies))
     .use(errorExit(dependencies))
     .use(commonHeaders(dependencies))
+    .use(checkHeaders)
     .use(checkTarget)
     .use(router.routes())
     .use(answerUnmatched(dependencies));
@@ -93,6 +94,23 @@ function commonHeaders({ isCorsOrigin }: HttpDependencies): Middleware {
     return next();
   };
 }
+
+/** The connection ends with the refusal, for a body may follow that nobody reads. */
+const checkHeaders: Middleware = (context, next) => {
+  const { headersDistinct, httpVersion } = context.req;
+  const hosts = headersDistinct.host?.length ?? 0;
+  // RFC 9112 section 3.2. HTTP/1.0 may have none.
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
+    const message = 'An HTTP/1.1 request needs a Host header, and one only.';
+    throw new HttpError(400, 'bad_request', message, { connection: 'close' });
+  }
+  // RFC 9110 section 10.1.1. HTTP/1.0 knows no expectations.
+  if (httpVersion === '1.1' && !/^$|\b100-continue\b/i.test(headersDistinct.expect?.join() ?? '')) {
+    const message = 'Nothing but Expect: 100-continue is understood here.';
+    throw new HttpError(417, 'unknown_expectation', message, { connection: 'close' });
+  }
+  return next();
+};
 
 const checkTarget: Middleware = (context, next) => {
   const target = context.req.url ?? '';

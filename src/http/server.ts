@@ -37,22 +37,19 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
       maxHeaderSize: limits.headerBytesMax,
-      // Node would refuse with an empty body; what comes without one Host is refused below, in our own words.
+      // Node would refuse with an empty body; the app refuses what comes without one, in our own words.
       requireHostHeader: false,
       shouldUpgradeCallback: (request) =>
         server.listenerCount('upgrade') > 0 && isUpgrade(request, responses.get(request.socket)),
     },
-    (request, response) =>
-      hasOneHost(request) ? listener(request, response) : refuse(response, 400, 'bad_request', hostIsMissing),
+    listener,
   );
   /** The latest on each connection. */
   const responses = new WeakMap<object, ServerResponse>();
   server.prependListener('request', (request, response) => responses.set(request.socket, response));
-  // Handlers that read a body say 100 Continue themselves, once they know that they want it.
-  server.on('checkContinue', (request, response) => server.emit('request', request, response));
-  server.on('checkExpectation', (_request, response) =>
-    refuse(response, 417, 'unknown_expectation', 'Nothing but Expect: 100-continue is understood here.'),
-  );
+  // Handlers that read a body say 100 Continue themselves, once they know that they want it. Other wishes the app refuses.
+  for (const event of ['checkContinue', 'checkExpectation'])
+    server.on(event, (request, response) => server.emit('request', request, response));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
     else
@@ -81,26 +78,6 @@ function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefine
   const hasBody = Number(length) > 0 || coding !== undefined;
   const isAnswered = previous === undefined || previous.writableFinished;
   return upgrade?.toLowerCase() === 'websocket' && request.httpVersion === '1.1' && !hasBody && isAnswered;
-}
-
-const hostIsMissing = 'An HTTP/1.1 request needs a Host header, and one only.';
-
-/** RFC 9112 section 3.2. HTTP/1.0 may have none; a handshake is refused where all handshakes are, and counted. */
-function hasOneHost({ headersDistinct, httpVersion }: IncomingMessage): boolean {
-  const count = headersDistinct.host?.length ?? 0;
-  return count === 1 || (count === 0 && httpVersion !== '1.1');
-}
-
-/** What never gets to the app. The connection ends, for a body may follow that nobody reads. */
-function refuse(response: ServerResponse, status: number, code: string, message: string): void {
-  const body = JSON.stringify(errorDocument(code, message));
-  response.writeHead(status, {
-    'content-type': jsonType,
-    'cache-control': 'no-store',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-  });
-  response.end(body);
 }
 
 /** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */

@@ -216,6 +216,26 @@ describe('what is not HTTP is told so or cut off', () => {
     }
   });
 
+  test('what is a request, and refused for its headers, counts among the requests', async () => {
+    const refused = async (): Promise<number[]> => {
+      const page = await (await fetch(`${service.url}/metrics`)).text();
+      return [400, 417].map((status) => {
+        const series = new RegExp(
+          `^http_server_request_duration_seconds_count\\{.*status_code="${status}".*\\} (\\d+)$`,
+          'gm',
+        );
+        return [...page.matchAll(series)].reduce((sum, [, count]) => sum + Number(count), 0);
+      });
+    };
+    const before = await refused();
+    await answerTo(get('\r\n'));
+    await answerTo(get('host: x\r\nexpect: more\r\n\r\n'));
+    assert.deepEqual(
+      await refused(),
+      before.map((count) => count + 1),
+    );
+  });
+
   test('and the others are still served', () => service.checkUnharmed());
 });
 
