@@ -22,8 +22,9 @@ goes through their fields, and how they differ from those of the Go server whose
 - An **up-down counter** is an amount that can be summed over replicas. A **gauge** should not be summed.
 - A **histogram** has the series \`_bucket\`, \`_sum\` and \`_count\`, from the first event on. All other series are
   there from the first collection, with 0 for what has not happened.
-- A figure that the platform cannot tell has no series. One that cannot be read for a while keeps its last value,
-  and is counted in \`tidegauge.telemetry.collection.errors\`.
+- A figure that the platform cannot tell has no series, and neither has one that cannot be read just now: that is
+  counted in \`tidegauge.telemetry.collection.errors\`. CPU time, the CPU limit, resident memory, V8's heap and the time
+  of the event loop, from which others are computed, keep their last value until they can be read again.
 - Values of attributes are closed sets, and no attribute is ever an identifier, so the number of series does not
   depend on the load.
 

@@ -87,7 +87,7 @@ const sysTotal = {
 const gcCount: LegacyField = {
   from: ['tidegauge.v8.gc.count'],
   shows:
-    'Completed collections, minor and major. Incremental steps are parts of major ones and do not count.',
+    'Completed collections, minor and major, since the gateway started. Incremental steps are parts of major ones and do not count.',
   original: 'Full cycles only. V8 also collects the young generation by itself, many times a minute.',
 };
 const gcShare = {
@@ -308,10 +308,10 @@ function runtimeFields(): LegacyFields {
       'v8js.memory.heap.space.physical_size',
       'What of it is backed by memory.',
     ),
-    'runtime.gc.count.*': runtime('tidegauge.v8.gc.count', 'Collections since the start, by type.'),
+    'runtime.gc.count.*': runtime('tidegauge.v8.gc.count', 'Collections since the gateway started, by type.'),
     'runtime.gc.pause_seconds.*': runtime(
       'tidegauge.v8.gc.time',
-      'Seconds of pauses since the start, by type.',
+      'Seconds of pauses since the gateway started, by type.',
     ),
     'runtime.scheduler.event_loop_utilization': runtime(
       'nodejs.eventloop.utilization',

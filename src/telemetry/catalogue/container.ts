@@ -95,7 +95,7 @@ export const containerInstruments = {
     unit: 'By',
     stability: 'ours',
     counts: 'The memory limit in force, the smallest on the way up the hierarchy.',
-    not: 'Present without a limit: no limit is no series, not a huge number. One that is taken away while we run keeps its last value until the restart.',
+    not: 'Present without a limit: no limit is no series, not a huge number, also where one was taken away while we run.',
     source:
       'memory.max of the group and its parents; on cgroup v1 memory.limit_in_bytes, and hierarchical_memory_limit of memory.stat, which knows of parents that a container does not see',
     question: 'At which amount does the kernel kill?',

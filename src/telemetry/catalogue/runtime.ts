@@ -136,7 +136,7 @@ export const runtimeInstruments = {
     stability: 'ours',
     attributes: [['v8js.gc.type', gcTypes]],
     counts: 'Seconds that garbage collections have stopped JavaScript, in sum.',
-    not: 'Complete for incremental steps; see v8js.gc.duration.',
+    not: 'Complete for incremental steps; see v8js.gc.duration. Nor does it have the collections while the program is loaded, before the gateway starts.',
     source: 'the same entries as v8js.gc.duration',
     question: 'Which share of the time goes into collecting?',
   },
@@ -146,7 +146,7 @@ export const runtimeInstruments = {
     stability: 'ours',
     attributes: [['v8js.gc.type', gcTypes]],
     counts: 'Garbage collections that have ended.',
-    not: 'Steps of helper threads. Of type incremental it counts steps, which are parts of a major collection.',
+    not: 'Steps of helper threads, or the ten or so collections while the program is loaded, before the gateway starts. Of type incremental it counts steps, which are parts of a major collection.',
     source: 'the same entries as v8js.gc.duration',
     question:
       'How often are objects moved out of the young generation, and how often is everything searched?',

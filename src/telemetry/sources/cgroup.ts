@@ -19,7 +19,10 @@ export type Cgroup = {
   read(): ContainerFigures | undefined;
   /** CPUs that the tightest quota leaves, a fraction; undefined without one. */
   cpuLimit(): number | undefined;
-  /** Starts over when the process was moved to other groups, or a v2 controller was switched on or off above it. */
+  /**
+   * Starts over when the process was moved to other groups, or a v2 controller was switched on or off above it. Where that
+   * cannot be told, as when no descriptor is free, all stays as it is.
+   */
   refresh(): void;
 };
 
@@ -27,14 +30,19 @@ type CgroupFiles = Pick<PlatformFiles, 'read' | 'readWhole' | 'denies'>;
 
 /** `onError` is called once for each file that is there, or was at first, and cannot be read or understood. */
 export function createCgroup(files: CgroupFiles, onError: () => void): Cgroup {
-  let placed = place(files);
+  let placed = place(files) ?? nowhere;
   let readers = openReaders(placed, createFigureOpener(files, onError));
   return {
     read: () => readers.read(),
     cpuLimit: () => readers.readQuota(),
     refresh() {
       if (situation(files.read, placed) === placed.situation) return;
-      placed = place(files);
+      const moved = place(files);
+      if (moved === undefined) {
+        onError();
+        return;
+      }
+      placed = moved;
       readers = openReaders(placed, createFigureOpener(files, onError));
     },
   };
@@ -45,11 +53,20 @@ type Placed = Record<'cpu' | 'cpuacct' | 'memory' | 'unified', Group | undefined
   situation: string;
 };
 
-function place(files: CgroupFiles): Placed {
-  const groups = findGroups(
-    files.readWhole('/proc/self/cgroup') ?? '',
-    files.readWhole('/proc/self/mountinfo') ?? '',
-  );
+const nowhere: Placed = {
+  cpu: undefined,
+  cpuacct: undefined,
+  memory: undefined,
+  unified: undefined,
+  situation: '',
+};
+
+/** Undefined where the kernel does not tell. */
+function place(files: CgroupFiles): Placed | undefined {
+  const cgroup = files.readWhole('/proc/self/cgroup');
+  const mountinfo = files.readWhole('/proc/self/mountinfo');
+  if (cgroup === undefined || mountinfo === undefined) return undefined;
+  const groups = findGroups(cgroup, mountinfo);
   const choose = (candidates: readonly Group[]): Group | undefined => {
     const group = candidates.find((candidate) => isReadable(candidate, files.read));
     return group && isMachine(group, files.read) ? { ...group, own: undefined } : group;

@@ -45,7 +45,8 @@ export function createLinux(
   let cpusAllowed: string | undefined;
   let affinity: number | undefined;
 
-  function countAffinity(allowed: string | undefined): void {
+  /** Where /proc does not tell, what it told last stands. */
+  function countAffinity(allowed = cpusAllowed): void {
     cpusAllowed = allowed;
     // Where /sys is hidden, all that are allowed count as online.
     affinity = allowed === undefined ? undefined : countCpus(allowed, online ?? allowed);
@@ -78,7 +79,10 @@ export function createLinux(
     affinity: () => affinity,
     quota: () => cgroup.cpuLimit(),
     refresh() {
-      online = readOnline();
+      const onlineNow = readOnline();
+      // It was there at the start: no descriptor is free, for instance.
+      if (onlineNow === undefined && online !== undefined) onError('procfs');
+      online = onlineNow ?? online;
       countAffinity(procfs.status().cpusAllowed);
       cgroup.refresh();
     },

@@ -252,6 +252,24 @@ describe('createCgroup', () => {
     assert.equal(cgroup.read()?.memoryLimitBytes, 8192 * mib);
   });
 
+  it('stays where it is while the kernel cannot be asked, and counts that', () => {
+    const { cgroup, files, errors } = open('v2-limits-at-parents');
+    const kept = new Map(files);
+    for (const hidden of ['/proc/self/cgroup', '/proc/self/mountinfo']) {
+      files.set('/proc/self/cgroup', '0::/elsewhere\n');
+      files.delete(hidden);
+      const before = errors.count;
+      cgroup.refresh();
+      assert.equal(errors.count, before + 1, hidden);
+      assert.equal(cgroup.read()?.memoryUsageBytes, 200 * mib);
+      files.set(hidden, kept.get(hidden)!);
+    }
+    files.set('/proc/self/cgroup', kept.get('/proc/self/cgroup')!);
+    const before = errors.count;
+    cgroup.refresh();
+    assert.equal(errors.count, before);
+  });
+
   it('finds the quota of a parent that was given the controller since', () => {
     const { cgroup, files } = open('v2-systemd-no-limits');
     files.set('/sys/fs/cgroup/system.slice/cgroup.controllers', 'cpu memory pids\n');

@@ -171,6 +171,12 @@ describe('createPlatform', () => {
     now = 30_000;
     fire();
     assert.equal(limit(), 4, 'as the sampler has seen since');
+    const errorsBefore = platform.errors.procfs;
+    files.delete('/sys/devices/system/cpu/online');
+    now = 60_000;
+    fire();
+    assert.equal(limit(), 4, 'and as it was while it cannot look');
+    assert.equal(platform.errors.procfs, errorsBefore + 1);
     platform.stop();
   });
 
