@@ -157,7 +157,8 @@ const isServer = (text: string): boolean => {
 };
 const isOrigin = (text: string): boolean => {
   const url = text.endsWith(':*') ? text.slice(0, -2) : text;
-  return /^https?:\/\/[^/?#@]+$/i.test(url) && URL.canParse(url);
+  // No wildcards in a host, and a backslash would be a slash.
+  return /^https?:\/\/[^/?#@*\\]+$/i.test(url) && URL.canParse(url);
 };
 const origins = <const Given extends Base>(given: Given) =>
   list('origins such as https://app.example.com, separated by commas; a port may be *', isOrigin, given);

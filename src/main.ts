@@ -3,10 +3,10 @@
  * process.env. Exit codes: 0 after a drain, 78 for settings that cannot be used, 1 for anything else.
  */
 import { fork } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { readAuthority, readCredentials } from './bus/nats-options.ts';
 import { parseSettings, renderSettings, type Settings } from './config.ts';
 import type { DemoTarget } from './demo.ts';
 import { LAST_EXPORT_MS } from './leaving.ts';
@@ -56,20 +56,22 @@ function readArguments() {
 
 function readSettings() {
   const { settings, faults = [] } = parseSettings(process.env);
-  faults.push(...checkTelemetryEnv(process.env), ...unreadableFiles(settings));
+  faults.push(...checkTelemetryEnv(process.env), ...unusableFiles(settings));
   return settings === undefined || faults.length > 0 ? { faults } : { settings };
 }
 
-/** Files that settings name and that cannot be read: found here, so that --check-config tells what a start would. */
-function unreadableFiles(settings: Settings | undefined): string[] {
-  const files = { NATS_CREDS: settings?.natsCreds, NATS_TLS_CA: settings?.natsTlsCa };
-  return Object.entries(files).flatMap(([name, path]) => {
-    if (path === undefined) return [];
+/** Files that settings name and that cannot be used: found here, so that --check-config tells what a start would. */
+function unusableFiles({ natsCreds, natsTlsCa }: Partial<Settings> = {}): string[] {
+  const files = [
+    ['NATS_CREDS', natsCreds, readCredentials],
+    ['NATS_TLS_CA', natsTlsCa, readAuthority],
+  ] as const;
+  return files.flatMap(([name, path, read]) => {
     try {
-      accessSync(path, constants.R_OK);
+      if (path !== undefined) read(path);
       return [];
     } catch (error) {
-      return [`${name}: the file ${path} cannot be read: ${(error as Error).message}`];
+      return [`${name}: ${(error as Error).message}`];
     }
   });
 }
@@ -81,7 +83,7 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   try {
     service = new Service({ settings, telemetry, log });
   } catch (error) {
-    // A file with credentials or an authority that cannot be used.
+    // A file with credentials or an authority that has become unusable just now.
     console.error((error as Error).message);
     process.exit(EXIT_BAD_SETTINGS);
   }

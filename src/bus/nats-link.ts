@@ -8,6 +8,7 @@
  * is pinned exactly, and `test/unit/bus/nats-link.test.ts` fails with the name of what has gone when it is changed.
  */
 import { createConnection, type Socket } from 'node:net';
+import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
 import {
   type ConnectionOptions,
   ProtocolHandler,
@@ -91,6 +92,7 @@ const PORTION_BYTES = 64 * 1024;
 /** The library's TCP and TLS, with the socket in reach from the dial on, read in portions. */
 export class NatsTransport extends NodeTransport {
   #dialled: Socket | undefined;
+  #hostname = '';
 
   get unsentBytes(): number {
     // Undefined until the dial has succeeded, whatever the library's types say.
@@ -100,6 +102,7 @@ export class NatsTransport extends NodeTransport {
   override dial({ hostname, port }: { hostname: string; port: number }): Promise<Socket> {
     const socket = createConnection({ host: hostname, port, noDelay: true });
     this.#dialled = socket;
+    this.#hostname = hostname;
     return new Promise((resolve, reject) => {
       socket.once('connect', () => {
         // From here on the library listens.
@@ -109,6 +112,22 @@ export class NatsTransport extends NodeTransport {
       socket.once('error', reject);
       socket.once('close', () => reject(new Error('the connection was closed')));
     });
+  }
+
+  /**
+   * The certificate of a server that was given by its address must be for that address. The library names no host then,
+   * and Node would have taken one for localhost, and that one only.
+   */
+  override startTLS(): Promise<TLSSocket> {
+    if (this.tlsName === '') {
+      const ofAddress = (_: string, certificate: PeerCertificate) =>
+        checkServerIdentity(this.#hostname, certificate);
+      this.options = {
+        ...this.options,
+        tls: { ...this.options.tls, checkServerIdentity: ofAddress } as object,
+      };
+    }
+    return super.startTLS();
   }
 
   /** Of the socket that the library will read from, after TLS if there is any. */

@@ -3,6 +3,7 @@
  *
  * Files are read at once, so that a wrong path stops the start and does not come up at the first connection.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Authenticator, type ConnectionOptions, credsAuthenticator } from '@nats-io/transport-node';
 
@@ -41,7 +42,7 @@ export function connectionOptions(options: NatsBusOptions): ConnectionOptions {
   const { servers, name, token, user, password, credsFile, tlsCaFile, random = Math.random } = options;
   const { reconnectWaitMs = 500, reconnectJitterMs = 500 } = options;
   // The library reads it again itself.
-  if (tlsCaFile !== undefined) readFileOf('authority', tlsCaFile);
+  if (tlsCaFile !== undefined) readAuthority(tlsCaFile);
   const isTlsRequired = tlsCaFile !== undefined || servers.some((one) => one.startsWith('tls://'));
   return {
     servers: [...servers],
@@ -65,12 +66,7 @@ export function connectionOptions(options: NatsBusOptions): ConnectionOptions {
 
 /** Reads the file for each log-in. One that has become unusable meanwhile must not throw: it would end the link. */
 function credentials(path: string): Authenticator {
-  let usable = readFileOf('credentials', path);
-  try {
-    credsAuthenticator(usable)();
-  } catch (error) {
-    throw new Error(`the credentials file ${path} cannot be used: ${messageOf(error)}`, { cause: error });
-  }
+  let usable = readCredentials(path);
   return (nonce) => {
     try {
       const fresh = readFileSync(path);
@@ -83,12 +79,39 @@ function credentials(path: string): Authenticator {
   };
 }
 
-function readFileOf(what: string, path: string): Buffer {
+/** @throws Error when it cannot be read, or holds no JWT and seed */
+export function readCredentials(path: string): Buffer {
+  return readFileOf('credentials', path, (content) => {
+    credsAuthenticator(content)();
+  });
+}
+
+/**
+ * Node takes no notice of an authority that it does not understand, and then trusts nobody.
+ * @throws Error when it cannot be read, or holds something else than certificates in PEM
+ */
+export function readAuthority(path: string): Buffer {
+  return readFileOf('authority', path, (content) => {
+    const certificates =
+      content.toString('latin1').match(/-----BEGIN (?:X509 )?CERTIFICATE-----[\s\S]*?-----END .*/g) ?? [];
+    if (certificates.length === 0) throw new Error('it holds no certificate in PEM');
+    for (const certificate of certificates) new X509Certificate(certificate);
+  });
+}
+
+function readFileOf(what: string, path: string, check: (content: Buffer) => void): Buffer {
+  let content: Buffer;
   try {
-    return readFileSync(path);
+    content = readFileSync(path);
   } catch (error) {
     throw new Error(`the ${what} file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
+  try {
+    check(content);
+  } catch (error) {
+    throw new Error(`the ${what} file ${path} cannot be used: ${messageOf(error)}`, { cause: error });
+  }
+  return content;
 }
 
 /** Without the scheme and the credentials. */

@@ -73,7 +73,7 @@ export function parseClientMessage(text: string): ParsedMessage {
         channels.length === 0 ||
         !channels.every((one) => typeof one === 'string')
       ) {
-        return fault('malformed', 'channels must be an array with at least one string.');
+        return fault('malformed', 'channels must be an array of strings, with at least one.');
       }
       return { message: { type, channels } };
     default:

@@ -438,6 +438,27 @@ describe('NatsBus and permissions', { skip }, () => {
     }
   })();
 
+  it('wants a certificate for the address, where the server is given by one', {
+    skip: openssl,
+  }, async (t) => {
+    const folder = createTempFolder('tls');
+    t.after(() => folder.remove());
+    const secured = async (name: string) => {
+      const [key, certificate] = [join(folder.path, `${name}.key`), join(folder.path, `${name}.pem`)];
+      // biome-ignore format: an argument stays beside its name
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+        '-addext', `subjectAltName=${name}`, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+      const { port } = await startServer(t, { args: ['--tls', '--tlscert', certificate, '--tlskey', key] });
+      return createBus(t, [`tls://127.0.0.1:${port}`], { tlsCaFile: certificate });
+    };
+    const [right, wrong] = [await secured('IP:127.0.0.1'), await secured('DNS:localhost')];
+    await connected(right.bus);
+    wrong.bus.start();
+    await until('it has complained', () => wrong.warnings.length > 0);
+    assert.equal(wrong.bus.state, 'connecting');
+    assert.match(wrong.warnings[0]!, /IP: 127\.0\.0\.1 is not in the cert's list/);
+  });
+
   it('demands TLS when an authority is given, and trusts that one only', { skip: openssl }, async (t) => {
     const folder = createTempFolder('tls');
     t.after(() => folder.remove());

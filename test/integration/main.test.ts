@@ -1,6 +1,6 @@
 /** The program as its user meets it: start, faults in the settings, leaving. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { spawnGateway, startGateway } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 import { connectClient } from '../support/ws-client.ts';
@@ -48,11 +48,26 @@ test('--check-config shows what is in force, without secrets, and does not start
   assert.doesNotMatch(child.log(), /sesame|listening/);
 });
 
-test('a credentials file that cannot be read is one clear line and exit code 78', async () => {
-  const child = await spawnGateway({ NATS_URL: 'nats://127.0.0.1:4222', NATS_CREDS: '/nowhere/at.creds' });
-  assert.equal((await child.exited).code, 78);
-  assert.match(child.log(), /^NATS_CREDS: the file \/nowhere\/at\.creds cannot be read/m);
-  assert.doesNotMatch(child.log(), /at .*\.ts:\d/);
+describe('a file that cannot be used is one clear line and exit code 78, with --check-config too', () => {
+  // Neither is in this file.
+  const file = import.meta.filename;
+  const faults = {
+    'NATS_CREDS=/nowhere/at.creds': /^NATS_CREDS: the credentials file \/nowhere\/at\.creds cannot be read/m,
+    [`NATS_CREDS=${file}`]: /^NATS_CREDS: the credentials file .* cannot be used: /m,
+    'NATS_TLS_CA=/nowhere': /^NATS_TLS_CA: the authority file \/nowhere cannot be read/m,
+    [`NATS_TLS_CA=${file}`]: /^NATS_TLS_CA: the authority file .* cannot be used: it holds no certificate/m,
+  };
+  for (const [setting, fault] of Object.entries(faults)) {
+    test(setting.replace(file, 'a file of another kind'), async () => {
+      const [name, path] = setting.split('=') as [string, string];
+      for (const args of [[], ['--check-config']]) {
+        const child = await spawnGateway({ NATS_URL: 'nats://127.0.0.1:4222', [name]: path }, args);
+        assert.equal((await child.exited).code, 78);
+        assert.match(child.log(), fault);
+        assert.doesNotMatch(child.log(), /at .*\.ts:\d/);
+      }
+    });
+  }
 });
 
 test('an unknown option is refused with the usage', async () => {

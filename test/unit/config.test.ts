@@ -69,6 +69,19 @@ describe('settings', () => {
     }
   });
 
+  test('take no origin that would match none, or another one', () => {
+    for (const origin of [
+      'https://*.example.com',
+      'http://a\\b',
+      'https://*',
+      'example.com',
+      'https://a/b',
+    ]) {
+      const [fault] = faultsOf({ TIDEGAUGE_ORIGINS: origin });
+      assert.match(fault!, /^TIDEGAUGE_ORIGINS: .*must be origins such as/, origin);
+    }
+  });
+
   test('never repeat a secret in a fault', () => {
     const [fault] = faultsOf({ TIDEGAUGE_ADMIN_TOKEN: 'short' });
     assert.match(fault!, /^TIDEGAUGE_ADMIN_TOKEN: the value cannot be used/);

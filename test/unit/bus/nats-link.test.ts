@@ -54,8 +54,11 @@ describe('the client library', () => {
   });
 
   it('still has the parts of its transport that NatsTransport reads and overrides', () => {
-    assert.deepEqual(missing(NodeTransport.prototype, ['dial', 'discard', 'connect', 'setupHandlers']), []);
-    assert.deepEqual(missing(new NodeTransport(), ['socket']), []);
+    assert.deepEqual(
+      missing(NodeTransport.prototype, ['dial', 'discard', 'connect', 'startTLS', 'setupHandlers']),
+      [],
+    );
+    assert.deepEqual(missing(new NodeTransport(), ['socket', 'tlsName']), []);
   });
 
   it('still makes its transport by the factory, and dials by the method that is overridden', async (t) => {
