@@ -130,13 +130,22 @@ async function publish(target: DemoTarget, subject: string, message: unknown, id
   if (id !== undefined) headers['nats-msg-id'] = id;
   if (target.adminToken !== undefined) headers.authorization = `Bearer ${target.adminToken}`;
   const body = JSON.stringify(message);
-  await fetch(new URL(`/publish/${subject}`, target.adminUrl), { method: 'POST', headers, body }).then(
-    discard,
-  );
+  const response = await fetch(new URL(`/publish/${subject}`, target.adminUrl), {
+    method: 'POST',
+    headers,
+    body,
+  });
+  const answer = await response.text();
+  // A broker that is away (503) is part of what there is to see; settings that allow none of this are not.
+  if (response.status >= 400 && response.status < 500) complain(`${subject} is refused: ${answer}`);
 }
 
-async function discard(response: Response): Promise<void> {
-  await response.arrayBuffer();
+let hasComplained = false;
+
+/** Once: the rest would be the same. */
+function complain(message: string): void {
+  if (!hasComplained) console.error(`demo: ${message}`);
+  hasComplained = true;
 }
 
 /** Does it again and again; a time that fails (the gateway is leaving) is passed over. */
