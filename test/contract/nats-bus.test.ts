@@ -438,17 +438,23 @@ describe('NatsBus and permissions', { skip }, () => {
     }
   })();
 
+  /** For these names alone, in that folder; and how a server is started with it. */
+  function createCertificate(folder: string, names: string): { certificate: string; args: string[] } {
+    const [key, certificate] = [join(folder, `${names}.key`), join(folder, `${names}.pem`)];
+    // biome-ignore format: an argument stays beside its name
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+      '-addext', `subjectAltName=${names}`, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    return { certificate, args: ['--tls', '--tlscert', certificate, '--tlskey', key] };
+  }
+
   it('wants a certificate for the address, where the server is given by one', {
     skip: openssl,
   }, async (t) => {
     const folder = createTempFolder('tls');
     t.after(() => folder.remove());
     const secured = async (name: string) => {
-      const [key, certificate] = [join(folder.path, `${name}.key`), join(folder.path, `${name}.pem`)];
-      // biome-ignore format: an argument stays beside its name
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-        '-addext', `subjectAltName=${name}`, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-      const { port } = await startServer(t, { args: ['--tls', '--tlscert', certificate, '--tlskey', key] });
+      const { certificate, args } = createCertificate(folder.path, name);
+      const { port } = await startServer(t, { args });
       return createBus(t, [`tls://127.0.0.1:${port}`], { tlsCaFile: certificate });
     };
     const [right, wrong] = [await secured('IP:127.0.0.1'), await secured('DNS:localhost')];
@@ -462,11 +468,8 @@ describe('NatsBus and permissions', { skip }, () => {
   it('demands TLS when an authority is given, and trusts that one only', { skip: openssl }, async (t) => {
     const folder = createTempFolder('tls');
     t.after(() => folder.remove());
-    const [key, certificate] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')];
-    // biome-ignore format: an argument stays beside its name
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-      '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-    const secure = await startServer(t, { args: ['--tls', '--tlscert', certificate, '--tlskey', key] });
+    const { certificate, args } = createCertificate(folder.path, 'DNS:localhost,IP:127.0.0.1');
+    const secure = await startServer(t, { args });
     const plain = await startServer(t);
 
     const { bus } = createBus(t, [`nats://localhost:${secure.port}`], { tlsCaFile: certificate });

@@ -4,17 +4,7 @@
  * files that come in several pieces (mountinfo) nor for regular ones. A read is one system call, 1 to 10 us; at most
  * `descriptorsMax` descriptors are held, and a file beyond that number is opened for each read.
  */
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { lastKept } from '../../last-kept.ts';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 
 /** The text of a file, or undefined when it cannot be read. Never throws. */
 export type ReadFile = (path: string) => string | undefined;
@@ -46,7 +36,6 @@ const pieceBytes = 262_144;
 export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
   const buffer = Buffer.allocUnsafeSlow(pieceBytes);
   const descriptors = new Map<string, number>();
-  const keepStats = lastKept<Stats>();
   let room = 0;
 
   function read(path: string): string | undefined {
@@ -90,7 +79,7 @@ export function createPlatformFiles(descriptorsMax = 64): PlatformFiles {
         if (opened !== undefined) descriptors.set(path, opened);
       }
       const kept = descriptors.get(path);
-      return orUndefined(() => keepStats(kept === undefined ? statSync(path) : fstatSync(kept)).size);
+      return orUndefined(() => (kept === undefined ? statSync(path) : fstatSync(kept)).size);
     },
     keep() {
       room = descriptorsMax;
