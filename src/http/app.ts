@@ -97,7 +97,7 @@ function commonHeaders({ isCorsOrigin }: HttpDependencies): Middleware {
 
 /** The connection ends with the refusal, for a body may follow that nobody reads. */
 const checkHeaders: Middleware = (context, next) => {
-  const { headersDistinct, httpVersion } = context.req;
+  const { headersDistinct, headers, httpVersion } = context.req;
   const hosts = headersDistinct.host?.length ?? 0;
   // RFC 9112 section 3.2. HTTP/1.0 may have none.
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
@@ -105,7 +105,8 @@ const checkHeaders: Middleware = (context, next) => {
     throw new HttpError(400, 'bad_request', message, { connection: 'close' });
   }
   // RFC 9110 section 10.1.1. HTTP/1.0 knows no expectations.
-  if (httpVersion === '1.1' && !/^$|\b100-continue\b/i.test(headersDistinct.expect?.join() ?? '')) {
+  const { expect = '100-continue' } = headers;
+  if (httpVersion === '1.1' && !/\b100-continue\b/i.test(expect)) {
     const message = 'Nothing but Expect: 100-continue is understood here.';
     throw new HttpError(417, 'unknown_expectation', message, { connection: 'close' });
   }
