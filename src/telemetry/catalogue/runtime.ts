@@ -106,7 +106,7 @@ export const runtimeInstruments = {
     counts: 'Bytes allocated on the heap since the start, whether still in use or not.',
     not: 'Memory in use. Its rate is what keeps the garbage collector busy.',
     source:
-      'by how much the heap spaces have grown; over a collection total_allocated_bytes of v8.getHeapStatistics() (Node 26 and newer), less what V8 adds to it for being asked: to within half a megabyte',
+      'by how much the heap spaces have grown; over a collection total_allocated_bytes of v8.getHeapStatistics() (Node 26 and newer), less what V8 adds to it for being asked, which is some hundred kilobytes too much for each of its collections',
     question: 'Why does the collector run so often?',
   },
   'tidegauge.go.memory': {

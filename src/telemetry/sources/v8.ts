@@ -19,7 +19,8 @@ type HeapStatistics = v8.HeapInfo & { total_allocated_bytes?: number };
  * Bytes allocated on the heap since the start. V8 has a total, and adds to it whenever it is asked for heap statistics,
  * or collects: what is left of the areas that it allocates from, 0.1 to 3 MB, which nobody has used. Without a collection
  * between two readings the spaces have grown by just what was allocated, so that is taken. With one it is V8's total,
- * less what asking is known to add: up to half a megabyte too much, for at least a megabyte that was collected.
+ * less what asking is known to add: too much by what was left at the collection itself, some hundred kilobytes for at
+ * least a megabyte that was collected.
  */
 function createAllocationAccount(): (asked: AskedForAllocation) => number {
   let before: { total: number; used: number; young: number } | undefined;
