@@ -250,10 +250,14 @@ const table = {
   },
   capabilities: {
     env: 'TIDEGAUGE_CAPABILITIES',
-    ...list('words separated by commas', (one) => /^[\w.-]{1,64}$/.test(one), {
-      default: 'price-updates,trade-notifications,market-stats',
-      doc: 'Words in the welcome message.',
-    }),
+    ...list(
+      'words of letters, digits, _, . and -, of at most 64 each, separated by commas',
+      (one) => /^[\w.-]{1,64}$/.test(one),
+      {
+        default: 'price-updates,trade-notifications,market-stats',
+        doc: 'Words in the welcome message.',
+      },
+    ),
   },
   subscriptionsMax: {
     env: 'TIDEGAUGE_MAX_SUBSCRIPTIONS',
@@ -449,14 +453,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type ParsedSettings = { settings: Settings; faults?: never } | { settings?: never; faults: string[] };
 
 /**
- * Reads the settings from an environment. An empty value counts as unset. Answers with the effective settings,
+ * Reads the settings from an environment. An empty or blank value counts as unset. Answers with the effective settings,
  * or with every fault at once, each naming the setting, the value and what it must be.
  */
 export function parseSettings(env: Environment): ParsedSettings {
   const faults: string[] = [];
   const parsed: Record<string, unknown> = {};
   for (const { key, env: name, default: preset, schema, accepts, isSecret } of settingDeclarations) {
-    const given = env[name] || preset;
+    const given = env[name]?.trim() || preset;
     if (given === undefined) continue;
     const result = schema.safeParse(given);
     if (result.success) parsed[key] = result.data;

@@ -10,7 +10,7 @@ export function renderSettingsPage(): string {
   return `<!-- Generated from src/config.ts by npm run generate. Do not edit. -->
 # Settings
 
-All settings are environment variables. An empty value counts as unset. Durations are written like \`250ms\`, \`5s\`,
+All settings are environment variables. An empty or blank value counts as unset. Durations are written like \`250ms\`, \`5s\`,
 \`2m\` or \`1h\`, sizes like \`512B\`, \`16KiB\` or \`1MiB\`; lists are separated by commas.
 
 A value that cannot be used stops the start: every fault is listed at once, with the setting, the value and what it

@@ -48,8 +48,9 @@ describe('settings', () => {
     assert.deepEqual(settings.allowedChannels, ['>']);
   });
 
-  test('count an empty value as unset', () => {
-    assert.equal(settingsOf({ PORT: '', NATS_URL: '' }).port, 3002);
+  test('count an empty or blank value as unset', () => {
+    const { port, natsCreds } = settingsOf({ PORT: '', NATS_URL: '', NATS_CREDS: ' ' });
+    assert.deepEqual([port, natsCreds], [3002, undefined]);
   });
 
   test('are refused all at once, each with name, value and remedy', () => {
