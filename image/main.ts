@@ -1,8 +1,6 @@
 /**
  * `npm run image`: makes the image of the Dockerfile without a container engine, as one archive that every engine loads.
  *
- *   npm run image -- [--name tidegauge:1.2.3] [--out image/tidegauge.tar]
- *
  * It does what the Dockerfile says: the production dependencies are installed apart, ./layout.ts lays the files out, and
  * the last stage tells the rest. What differs is where Node comes from (the npm package `node`) and the libraries (this
  * machine's). The same tree on the same machine gives the same image, byte for byte.
@@ -18,6 +16,10 @@ import { parseLastStage } from './dockerfile.ts';
 import { createLayout } from './layout.ts';
 
 const root = join(import.meta.dirname, '..');
+const usage = `Usage: npm run image [-- OPTION...]
+  --name NAME:TAG  of the image (default: tidegauge and the version of the program)
+  --out FILE       the archive (default: image/tidegauge.tar)
+  --help           this text`;
 /** Where the build stage of the Dockerfile leaves the layers. */
 const stageFolder = '/layers';
 
@@ -57,13 +59,26 @@ export async function defaultImageName(): Promise<string> {
   return `${name}:${version}`;
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { name: { type: 'string' }, out: { type: 'string' } } });
-  const name = values.name ?? (await defaultImageName());
-  const file = resolve(values.out ?? join(import.meta.dirname, 'tidegauge.tar'));
+function readArguments() {
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({ options: { name: text, out: text, help: { type: 'boolean' } } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readArguments();
+  if (options.help === true) return console.log(usage);
+  const name = options.name ?? (await defaultImageName());
+  const file = resolve(options.out ?? join(import.meta.dirname, 'tidegauge.tar'));
   const digest = await makeImage(name, file);
   const megabytes = Math.round((await stat(file)).size / 1e6);
   console.log(
     `${name} ${digest}\n${file}, ${megabytes} MB: docker load -i, podman load -i, ctr images import`,
   );
 }
+
+if (import.meta.main) await main();
