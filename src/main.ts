@@ -10,6 +10,7 @@ import { readAuthority, readCredentials } from './bus/nats-options.ts';
 import { parseSettings, renderSettings, type Settings } from './config.ts';
 import type { DemoTarget } from './demo.ts';
 import { LAST_EXPORT_MS } from './leaving.ts';
+import { faultsOfFiles } from './named-files.ts';
 import { type Addresses, type Log, Service } from './service.ts';
 import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/sdk.ts';
 
@@ -62,18 +63,10 @@ function readSettings() {
 
 /** Files that settings name and that cannot be used: found here, so that --check-config tells what a start would. */
 function unusableFiles({ natsCreds, natsTlsCa }: Partial<Settings> = {}): string[] {
-  const files = [
+  return faultsOfFiles([
     ['NATS_CREDS', natsCreds, readCredentials],
     ['NATS_TLS_CA', natsTlsCa, readAuthority],
-  ] as const;
-  return files.flatMap(([name, path, read]) => {
-    try {
-      if (path !== undefined) read(path);
-      return [];
-    } catch (error) {
-      return [`${name}: ${(error as Error).message}`];
-    }
-  });
+  ]);
 }
 
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {

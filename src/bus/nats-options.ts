@@ -3,9 +3,9 @@
  *
  * Files are read at once, so that a wrong path stops the start and does not come up at the first connection.
  */
-import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Authenticator, type ConnectionOptions, credsAuthenticator } from '@nats-io/transport-node';
+import { checkCertificates, readNamedFile } from '../named-files.ts';
 
 /** The part of a pino logger that it uses. */
 export type BusLog = { warn(details: object, message: string): void };
@@ -81,37 +81,14 @@ function credentials(path: string): Authenticator {
 
 /** @throws Error when it cannot be read, or holds no JWT and seed */
 export function readCredentials(path: string): Buffer {
-  return readFileOf('credentials', path, (content) => {
+  return readNamedFile('credentials', path, (content) => {
     credsAuthenticator(content)();
   });
 }
 
-/**
- * Node takes no notice of an authority that it does not understand, and then trusts nobody.
- * @throws Error when it cannot be read, or holds something else than certificates in PEM
- */
+/** @throws Error when it cannot be read, or holds something else than certificates in PEM */
 export function readAuthority(path: string): Buffer {
-  return readFileOf('authority', path, (content) => {
-    const certificates =
-      content.toString('latin1').match(/-----BEGIN (?:X509 )?CERTIFICATE-----[\s\S]*?-----END .*/g) ?? [];
-    if (certificates.length === 0) throw new Error('it holds no certificate in PEM');
-    for (const certificate of certificates) new X509Certificate(certificate);
-  });
-}
-
-function readFileOf(what: string, path: string, check: (content: Buffer) => void): Buffer {
-  let content: Buffer;
-  try {
-    content = readFileSync(path);
-  } catch (error) {
-    throw new Error(`the ${what} file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-  try {
-    check(content);
-  } catch (error) {
-    throw new Error(`the ${what} file ${path} cannot be used: ${messageOf(error)}`, { cause: error });
-  }
-  return content;
+  return readNamedFile('authority', path, checkCertificates);
 }
 
 /** Without the scheme and the credentials. */

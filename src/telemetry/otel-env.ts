@@ -28,11 +28,14 @@ export type OtlpSettings = {
   compression: (typeof compressions)[number];
   temporality: Temporality;
   histogramAggregation: (typeof histogramAggregations)[number];
-  /** Paths of PEM files. */
-  certificate?: string;
-  clientKey?: string;
-  clientCertificate?: string;
+  /** PEM files. */
+  certificate?: NamedFile;
+  clientKey?: NamedFile;
+  clientCertificate?: NamedFile;
 };
+
+/** A path, and the variable that it stands in. */
+export type NamedFile = { variable: string; path: string };
 
 export type OtelSettings = {
   isDisabled: boolean;
@@ -87,9 +90,9 @@ function exportersOf(read: EnvironmentReader): Pick<OtelSettings, 'otlp' | 'isCo
 
 function otlpOf(read: EnvironmentReader): OtlpSettings {
   const protocol = read.oneOf(read.first('PROTOCOL'), otlpProtocols, 'http/protobuf');
-  const certificate = read.text(read.first('CERTIFICATE'));
-  const clientKey = read.text(read.first('CLIENT_KEY'));
-  const clientCertificate = read.text(read.first('CLIENT_CERTIFICATE'));
+  const certificate = fileOf(read, 'CERTIFICATE');
+  const clientKey = fileOf(read, 'CLIENT_KEY');
+  const clientCertificate = fileOf(read, 'CLIENT_CERTIFICATE');
   return {
     protocol,
     url: urlOf(read, protocol),
@@ -109,6 +112,12 @@ function otlpOf(read: EnvironmentReader): OtlpSettings {
     ...(clientKey === undefined ? {} : { clientKey }),
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
   };
+}
+
+function fileOf(read: EnvironmentReader, suffix: string): NamedFile | undefined {
+  const variable = read.first(suffix);
+  const path = read.text(variable);
+  return variable === undefined || path === undefined ? undefined : { variable, path };
 }
 
 /** The endpoint for metrics is taken as it is; the general one is a base, which OTLP over HTTP appends a path to. */

@@ -25,8 +25,9 @@ import {
   type PushMetricExporter,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
+import { checkCertificates, checkPrivateKey, faultsOfFiles, readNamedFile } from '../named-files.ts';
 import { createDeadlineAgent } from './deadline-agent.ts';
-import type { OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
+import type { NamedFile, OtelSettings, OtlpSettings, Temporality } from './otel-env.ts';
 
 export type TelemetryLog = {
   warn(fields: object, message: string): void;
@@ -64,20 +65,19 @@ export function createOtlpExporter(settings: OtlpSettings, userAgent: string): O
   });
 }
 
-/** Files named by the settings that cannot be read, each as a fault. */
-export function unreadableFiles(settings: OtlpSettings | undefined): string[] {
-  if (settings === undefined) return [];
-  const { certificate, clientKey, clientCertificate } = settings;
-  return [certificate, clientKey, clientCertificate].flatMap((path) => {
-    try {
-      if (path !== undefined) readFileSync(path);
-      return [];
-    } catch (error) {
-      return [
-        `OTEL_EXPORTER_OTLP_*: the file ${JSON.stringify(path)} cannot be read (${(error as Error).message})`,
-      ];
-    }
-  });
+/** Files named by the settings that cannot be read or used, each as a fault. */
+export function unusableFiles({
+  certificate,
+  clientKey,
+  clientCertificate,
+}: Partial<OtlpSettings> = {}): string[] {
+  const checked = (what: string, file: NamedFile | undefined, check: (content: Buffer) => void) =>
+    [file?.variable ?? '', file?.path, (path: string) => readNamedFile(what, path, check)] as const;
+  return faultsOfFiles([
+    checked('authority', certificate, checkCertificates),
+    checked('key', clientKey, checkPrivateKey),
+    checked('certificate', clientCertificate, checkCertificates),
+  ]);
 }
 
 /** Whether histograms have buckets of exponential width, and not those of the catalogue. */
@@ -95,9 +95,9 @@ function aggregationOf(settings: OtlpSettings): (type: InstrumentType) => Aggreg
 
 function pemsOf({ certificate, clientKey, clientCertificate }: OtlpSettings) {
   return {
-    ...(certificate === undefined ? {} : { ca: readFileSync(certificate) }),
-    ...(clientKey === undefined ? {} : { key: readFileSync(clientKey) }),
-    ...(clientCertificate === undefined ? {} : { cert: readFileSync(clientCertificate) }),
+    ...(certificate === undefined ? {} : { ca: readFileSync(certificate.path) }),
+    ...(clientKey === undefined ? {} : { key: readFileSync(clientKey.path) }),
+    ...(clientCertificate === undefined ? {} : { cert: readFileSync(clientCertificate.path) }),
   };
 }
 

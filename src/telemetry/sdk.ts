@@ -28,7 +28,7 @@ import {
   isExponential,
   PushReader,
   type TelemetryLog,
-  unreadableFiles,
+  unusableFiles,
   withOutageLog,
 } from './otlp.ts';
 import { OwnMetrics } from './own-metrics.ts';
@@ -63,7 +63,7 @@ export type Telemetry = {
 /** What is wrong with the OTEL_ variables, each as a sentence; nothing is started while there is anything. */
 export function checkTelemetryEnv(env: OtelEnvironment): string[] {
   const { settings, faults } = parseOtelEnv(env);
-  return [...faults, ...unreadableFiles(settings.otlp)];
+  return [...faults, ...unusableFiles(settings.otlp)];
 }
 
 /** @throws when the environment has faults that checkTelemetryEnv tells. */

@@ -98,7 +98,7 @@ test('a variable for metrics goes before the general one, and headers are put to
     compression: 'gzip',
     temporality: 'delta',
     histogramAggregation: 'base2_exponential_bucket_histogram',
-    certificate: '/ca.pem',
+    certificate: { variable: 'OTEL_EXPORTER_OTLP_CERTIFICATE', path: '/ca.pem' },
   });
 });
 

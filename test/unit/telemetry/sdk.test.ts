@@ -392,15 +392,23 @@ test('two private ones in a process have their own figures', async () => {
   await second.shutdown(1_000);
 });
 
-test('wrong variables, and files that are not there, are told before anything starts', () => {
+test('wrong variables, and files that are not there or of another kind, are told before anything starts', () => {
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4318',
-    OTEL_EXPORTER_OTLP_CERTIFICATE: '/no/such/ca.pem',
+    OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: '/no/such/ca.pem',
+    OTEL_EXPORTER_OTLP_CLIENT_KEY: import.meta.filename,
+    OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: import.meta.filename,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'pigeon',
   };
+  const told = [
+    /^OTEL_EXPORTER_OTLP_PROTOCOL: "pigeon" cannot be used/,
+    /^OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: the authority file \/no\/such\/ca.pem cannot be read: ENOENT/,
+    /^OTEL_EXPORTER_OTLP_CLIENT_KEY: the key file .* cannot be used: it holds no private key in PEM/,
+    /^OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: the certificate file .* cannot be used: it holds no certificate/,
+  ];
   const faults = checkTelemetryEnv(env);
-  assert.equal(faults.length, 2);
-  assert.match(faults[1]!, /"\/no\/such\/ca.pem" cannot be read/);
+  assert.equal(faults.length, told.length);
+  for (const [index, fault] of faults.entries()) assert.match(fault, told[index]!);
   assert.throws(() => start(env), /pigeon/);
   assert.deepEqual(checkTelemetryEnv({}), []);
 });
