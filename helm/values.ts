@@ -232,6 +232,11 @@ export const values: Values = {
       intOrPercent,
       'Pods that must stay; where it is given, in place of `maxUnavailable`.',
     ),
+    unhealthyPodEvictionPolicy: value(
+      'IfHealthyBudget',
+      oneOf('IfHealthyBudget', 'AlwaysAllow'),
+      'Whether pods that are not ready may always be evicted. One that is full, or without NATS, is not ready and has clients all the same.',
+    ),
   }),
   autoscaling: group('A HorizontalPodAutoscaler on connections and saturation.', {
     enabled: flag(
@@ -270,6 +275,11 @@ export const values: Values = {
     serverAddress: text('', 'The Prometheus that it asks, such as http://prometheus.monitoring:9090.'),
     authenticationRef: text('', 'A TriggerAuthentication for Prometheus.'),
     pollingInterval: value(30, integer(1), 'Seconds between two questions.'),
+    matchers: value(
+      {},
+      map(),
+      'Further labels of the series, such as `cluster: eu-1` where one Prometheus has several clusters.',
+    ),
     labels: labels('ScaledObject'),
   }),
   serviceMonitor: group('Scraping by the admin Service.', monitor('ServiceMonitor')),

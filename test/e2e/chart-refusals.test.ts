@@ -23,6 +23,11 @@ const contradictions: Refusal[] = [
     says: /autoscaling\.enabled and keda\.enabled are both true/,
   },
   {
+    name: 'an autoscaler without figures',
+    values: { settings: { ...nats, OTEL_SDK_DISABLED: true }, autoscaling: { enabled: true } },
+    says: /an autoscaler is enabled and settings\.OTEL_SDK_DISABLED is true/,
+  },
+  {
     name: 'KEDA without a Prometheus',
     values: { settings: nats, keda: { enabled: true } },
     says: /keda\.serverAddress does not say/,

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type ApiServer, apiServerParts, startApiServer } from '../support/api-server.ts';
-import { helms, parseManifests, renderChart, valueSets } from '../support/chart.ts';
+import { chartPath, helms, parseManifests, renderChart, runHelm, valueSets } from '../support/chart.ts';
 import { skipWithout } from '../support/real-part.ts';
 
 const namespace = {
@@ -71,6 +71,27 @@ describe('the API server', { skip: await skipWithout(...helms, ...apiServerParts
     ])
       assert.ok(kinds.has(kind), `${kind} in ${[...kinds].join(', ')}`);
   });
+
+  for (const helm of helms) {
+    test(`has as many pods as before when ${helm} switches an autoscaler on, and later`, async () => {
+      const target = ['--kubeconfig', server.kubeconfig, '--namespace', helm];
+      const upgrade = (...values: string[]) =>
+        runHelm(helm, [
+          ...['upgrade', 'tide', chartPath, '--install', '--create-namespace', ...target],
+          ...['--set', ['settings.NATS_URL=nats://nats:4222', ...values].join(',')],
+        ]);
+      const deployment = ['deployment/tide-tidegauge', '--namespace', helm];
+      const replicas = async (): Promise<string> =>
+        (await server.kubectl(['get', ...deployment, '--output', 'jsonpath={.spec.replicas}'])).stdout;
+      await upgrade('replicaCount=5');
+      assert.equal(await replicas(), '5');
+      await upgrade('autoscaling.enabled=true');
+      assert.equal(await replicas(), '5');
+      await server.kubectl(['scale', ...deployment, '--replicas=7']);
+      await upgrade('autoscaling.enabled=true', 'settings.TIDEGAUGE_LOG_LEVEL=debug');
+      assert.equal(await replicas(), '7');
+    });
+  }
 
   test('would have noticed: a field that there is not, a pod that asks for too much, a duplicate', async () => {
     const text = rendered.get('nats')!;

@@ -23,6 +23,8 @@ export const apiServerParts = [
 export type ApiServer = {
   /** Runs kubectl; rejects when it fails. Warnings of the server are on standard error. */
   kubectl(args: string[], input?: string): Promise<{ stdout: string; stderr: string }>;
+  /** Path of a file with which it can be reached as its administrator. */
+  readonly kubeconfig: string;
   stop(): Promise<void>;
 };
 
@@ -46,8 +48,9 @@ export async function startApiServer(): Promise<ApiServer> {
   const token = randomBytes(16).toString('hex');
   writeFiles(folder.path, port, token);
 
+  const kubeconfig = join(folder.path, 'kubeconfig');
   const kubectl = async (args: string[], input = ''): Promise<{ stdout: string; stderr: string }> => {
-    const all = ['--kubeconfig', join(folder.path, 'kubeconfig'), '--cache-dir', folder.path, ...args];
+    const all = ['--kubeconfig', kubeconfig, '--cache-dir', folder.path, ...args];
     const running = promisify(execFile)(await partPath('kubectl'), all, { maxBuffer: 64 * 1024 ** 2 });
     running.child.stdin?.end(input);
     return await running;
@@ -81,7 +84,7 @@ export async function startApiServer(): Promise<ApiServer> {
     await stop();
     throw error;
   }
-  return { kubectl, stop };
+  return { kubectl, kubeconfig, stop };
 }
 
 async function install(kubectl: ApiServer['kubectl']): Promise<void> {

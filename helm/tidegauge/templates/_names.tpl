@@ -4,15 +4,18 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Not the 63 characters that the name of a Service may have: some names are longer by what the object is for. */}}
+{{/*
+Not the 63 characters that the name of a Service may have: some names are longer by what the object is for, and pods have
+NAME-HASH-RANDOM as their names, of which Kubernetes cuts NAME-HASH- at 58.
+*/}}
 {{- define "tidegauge.fullname" -}}
 {{- $name := include "tidegauge.name" . }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- .Release.Name | trunc 46 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name $name | trunc 46 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 

@@ -9,6 +9,7 @@
 {{/* Matches the pods of the Deployment in PromQL, whoever scrapes them. */}}
 {{- define "tidegauge.podsInPrometheus" -}}
 namespace="{{ .Release.Namespace }}",pod=~"{{ include "tidegauge.fullname" . }}-[0-9a-z]+-[0-9a-z]+"
+{{- range $label, $value := .Values.keda.matchers }},{{ $label }}={{ $value | toString | quote }}{{ end }}
 {{- end }}
 
 {{/* (list number all): a number of pods, or a percentage of all, rounded up as a budget does. */}}

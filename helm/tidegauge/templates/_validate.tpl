@@ -132,6 +132,9 @@ what to do about it.
 {{- $faults = append $faults "a monitor is enabled and settings.ADMIN_HOST is a loopback address, where no Prometheus can scrape: leave it null" }}
 {{- end }}
 {{- end }}
+{{- if and (include "tidegauge.isAutoscaled" .) (eq (include "tidegauge.setting" (list . "OTEL_SDK_DISABLED")) "true") }}
+{{- $faults = append $faults "an autoscaler is enabled and settings.OTEL_SDK_DISABLED is true: it would have nothing to go by" }}
+{{- end }}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled }}
 {{- $faults = append $faults "autoscaling.enabled and keda.enabled are both true: two autoscalers would fight; KEDA makes a HorizontalPodAutoscaler of its own" }}
 {{- end }}
