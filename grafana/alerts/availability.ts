@@ -70,7 +70,10 @@ export const availabilityAlerts = {
     expr: series
       .resets('process.uptime', '30m')
       .max(...instanceLabels)
-      .and(series.level('tidegauge.connection.limit').max(...instanceLabels), { on: instanceLabels })
+      // Not whether it has series now: most of the time, what restarts again and again has none.
+      .and(series.levelOverTime('last', 'tidegauge.connection.limit', '30m').max(...instanceLabels), {
+        on: instanceLabels,
+      })
       .where('>=', 3),
     summary: `${theInstance} restarts again and again`,
     description: `${theInstance} has restarted ${whole} times within 30 minutes. Each time all of its clients are cut off.`,

@@ -32,6 +32,10 @@ const noneIsReady = {
   description:
     'No instance of tidegauge takes new connections. Whoever is connected stays; nobody else gets in.',
 };
+const restarts = (times: number) => ({
+  summary: '10.0.0.0:9464 of tidegauge restarts again and again',
+  description: `10.0.0.0:9464 of tidegauge has restarted ${times} times within 30 minutes. Each time all of its clients are cut off.`,
+});
 const notReady = (reason: ReadyReason) => ({
   labels: { tidegauge_ready_reason: reason },
   summary: `10.0.0.0:9464 of tidegauge is not ready: ${reason}`,
@@ -95,16 +99,19 @@ export const availabilityCases: readonly Case[] = [
     'TidegaugeRestarting',
     'three restarts within half an hour',
     [limit('50000x90'), uptime('0+60x5 0+60x5 0+60x5 0+60x60')],
+    { '17m': [], '18m': [restarts(3)], '36m': [] },
+  ),
+  story(
+    'TidegaugeRestarting',
+    'most of the time it is not there to be scraped',
+    [limit(Array(5).fill('50000x1 stale _x2').join(' ')), uptime(Array(5).fill('10 70 stale _x2').join(' '))],
     {
-      '17m': [],
-      '18m': [
-        {
-          summary: '10.0.0.0:9464 of tidegauge restarts again and again',
-          description:
-            '10.0.0.0:9464 of tidegauge has restarted 3 times within 30 minutes. Each time all of its clients are cut off.',
-        },
-      ],
-      '36m': [],
+      '14m': [],
+      '16m': [restarts(3)],
+      '18m': [restarts(3)],
+      '19m': [restarts(3)],
+      '24m': [restarts(4)],
+      '60m': [],
     },
   ),
   story(
