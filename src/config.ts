@@ -314,7 +314,7 @@ const table = {
     env: 'TIDEGAUGE_RECEIVE_RATE',
     ...integer(1, 1_000_000, {
       default: '50',
-      doc: 'Messages per second taken from one client. Over it: an error, then close code 1008.',
+      doc: 'Messages per second taken from one client, pings included. Over it: an error, then close code 1008.',
     }),
   },
   receiveBurst: {

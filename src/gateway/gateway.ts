@@ -27,6 +27,7 @@ import type { GatewayRecorder } from './recorder.ts';
 import type { Wire } from './send-queue.ts';
 import {
   receive,
+  receiveControlFrame,
   type SessionRules,
   type SessionSurroundings,
   sayGap,
@@ -228,12 +229,13 @@ export class Gateway {
 
   #onPing(connection: Connection, data: Buffer): void {
     this.ledger.controlFrames.receive.ping += 1;
+    receiveControlFrame(connection, this.#session);
     connection.pong(data, this.#around.nowMs());
   }
 
   #onPong(connection: Connection): void {
     this.ledger.controlFrames.receive.pong += 1;
-    if (!connection.awaitsPong) return;
+    if (!connection.awaitsPong) return receiveControlFrame(connection, this.#session);
     this.#heartbeat.answered(connection);
     this.#around.recorder.pingRoundTrip((this.#around.nowMs() - connection.pingedAtMs) / 1000);
   }

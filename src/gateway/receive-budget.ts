@@ -12,6 +12,8 @@ export type ReceiveLimits = {
 };
 
 const BAD_MESSAGES_WINDOW_MS = 60_000;
+/** What may be under way beyond the budget when a close begins. */
+const LEFTOVERS_MAX = 1_000;
 
 export class ReceiveBudget {
   readonly #limits: ReceiveLimits;
@@ -20,6 +22,7 @@ export class ReceiveBudget {
   /** Messages beyond those, that came in at once because we had stood still. */
   #arrears = 0;
   #isWarned = false;
+  #leftovers = 0;
   #bad = 0;
   #badSinceMs: number;
 
@@ -32,6 +35,19 @@ export class ReceiveBudget {
 
   /** One message has come: to be used, to be refused with a warning, or the last straw. */
   spend(nowMs: number): 'use' | 'warn' | 'close' {
+    if (this.#take(nowMs)) return 'use';
+    if (this.#isWarned) return 'close';
+    this.#isWarned = true;
+    return 'warn';
+  }
+
+  /** One has come although a close has begun. False when the client goes on as if it had not. */
+  spendClosing(nowMs: number): boolean {
+    if (!this.#take(nowMs)) this.#leftovers += 1;
+    return this.#leftovers <= LEFTOVERS_MAX;
+  }
+
+  #take(nowMs: number): boolean {
     const { receiveRate, receiveBurst } = this.#limits;
     const earned = ((nowMs - this.#filledAtMs) / 1000) * receiveRate;
     this.#tokens = Math.min(receiveBurst, this.#tokens + earned);
@@ -39,15 +55,13 @@ export class ReceiveBudget {
     if (this.#tokens >= receiveBurst) this.#isWarned = false;
     if (this.#tokens >= 1) {
       this.#tokens -= 1;
-      return 'use';
+      return true;
     }
     if (this.#arrears >= 1) {
       this.#arrears -= 1;
-      return 'use';
+      return true;
     }
-    if (this.#isWarned) return 'close';
-    this.#isWarned = true;
-    return 'warn';
+    return false;
   }
 
   /** We did not run for so long, and what the client has sent meanwhile is still to come. */

@@ -76,14 +76,45 @@ export function receive(
   connection.received(data.length, nowMs);
   around.recorder.messageSize(data.length, 'receive');
   // What was under way when a close began is counted, not answered.
-  if (connection.state === 'closing') return;
+  if (connection.state === 'closing') return spendClosing(connection, nowMs, around);
   if (isBinary) return connection.close('protocol_error', 1003);
-  connection.receiveBudget ??= new ReceiveBudget(around.rules, nowMs);
-  const verdict = connection.receiveBudget.spend(nowMs);
-  if (verdict !== 'use') return refuseForRate(connection, verdict === 'close', around);
+  if (!spend(connection, nowMs, around)) {
+    around.ledger.messagesRejected.rate_limited += 1;
+    return;
+  }
   const parsed = parseClientMessage(data.toString('utf8'));
   if ('error' in parsed) return refuse(connection, around, parsed.error, parsed.explanation);
   answer(connection, parsed.message, around);
+}
+
+/**
+ * A ping, or a pong that nobody waits for. It comes out of the same budget as a message: each costs us a turn of the parser,
+ * and a ping a write.
+ */
+export function receiveControlFrame(connection: Connection, around: SessionSurroundings): void {
+  const nowMs = around.nowMs();
+  if (connection.state === 'closing') spendClosing(connection, nowMs, around);
+  else spend(connection, nowMs, around);
+}
+
+/** Whoever floods us goes on until the close has been waited for, unless it is cut. */
+function spendClosing(connection: Connection, nowMs: number, { rules }: SessionSurroundings): void {
+  connection.receiveBudget ??= new ReceiveBudget(rules, nowMs);
+  if (!connection.receiveBudget.spendClosing(nowMs)) connection.terminate('policy');
+}
+
+/** Whether the client may send that much. If not it has been told, or is being closed. */
+function spend(connection: Connection, nowMs: number, around: SessionSurroundings): boolean {
+  connection.receiveBudget ??= new ReceiveBudget(around.rules, nowMs);
+  const verdict = connection.receiveBudget.spend(nowMs);
+  if (verdict === 'close') {
+    connection.close('policy');
+  } else if (verdict === 'warn') {
+    const { receiveRate } = around.rules;
+    const message = `At most ${receiveRate} messages per second, pings among them; the connection is closed if this goes on.`;
+    say(connection, around, { type: 'error', code: 'rate_limited', message });
+  }
+  return verdict === 'use';
 }
 
 function answer(connection: Connection, message: ClientMessage, around: SessionSurroundings): void {
@@ -158,14 +189,6 @@ function refuse(
   around.ledger.messagesRejected[code] += 1;
   say(connection, around, { type: 'error', code, message });
   if (!connection.receiveBudget!.spendBad(around.nowMs())) connection.close('policy');
-}
-
-function refuseForRate(connection: Connection, isLast: boolean, around: SessionSurroundings): void {
-  around.ledger.messagesRejected.rate_limited += 1;
-  const { receiveRate } = around.rules;
-  const message = `At most ${receiveRate} messages per second; the connection is closed if this goes on.`;
-  if (isLast) connection.close('policy');
-  else say(connection, around, { type: 'error', code: 'rate_limited', message });
 }
 
 /** Tells the client that it may have missed something; `null` where nobody can know how much. */

@@ -10,7 +10,12 @@ import { startWatchedService } from '../support/watched-service.ts';
 import { upgradeRaw } from '../support/ws-client.ts';
 
 test('a client that pings and does not read costs one pong, and is cut as a slow consumer', async () => {
-  const service = await startWatchedService({ TIDEGAUGE_MAX_BUFFERED_AGE: '500ms' });
+  const service = await startWatchedService({
+    TIDEGAUGE_MAX_BUFFERED_AGE: '500ms',
+    // The rate has a test of its own.
+    TIDEGAUGE_RECEIVE_RATE: '1000000',
+    TIDEGAUGE_RECEIVE_BURST: '1000000',
+  });
   try {
     const { gateway } = service.service;
     const socket = await upgradeRaw(service.url);

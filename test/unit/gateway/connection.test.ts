@@ -135,12 +135,12 @@ describe('a connection', () => {
     client.room = 0;
     gateway.hub.publish('public.a', payload(10));
     turn();
-    for (let ping = 0; ping < 1_000; ping += 1) client.events.ping(Buffer.from([ping]));
+    for (let ping = 0; ping < 100; ping += 1) client.events.ping(Buffer.from([ping]));
     assert.equal(client.pongs, 0);
     client.drain(1_000);
     assert.equal(client.pongs, 1);
     const frames = figures().controlFrames;
-    assert.equal(frames.receive.ping, 1_000);
+    assert.equal(frames.receive.ping, 100);
     assert.equal(frames.transmit.pong, 1);
   });
 
@@ -148,7 +148,7 @@ describe('a connection', () => {
     const { connect, figures } = createTestGateway();
     const client = connect();
     client.room = 0;
-    for (let ping = 0; ping < 1_000; ping += 1) client.events.ping(Buffer.alloc(125));
+    for (let ping = 0; ping < 100; ping += 1) client.events.ping(Buffer.alloc(125));
     assert.equal(client.pongs, 1);
     assert.deepEqual(figures().sendQueue, { bytes: 127, largestBytes: 127, connections: 1 });
     client.drain(127);

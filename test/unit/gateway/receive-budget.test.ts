@@ -46,6 +46,34 @@ test('a client over its rate gets an error, then 1008; the messages in between a
   assert.equal(figures().messagesRejected.rate_limited, 2);
 });
 
+test('pings, and pongs that nobody waits for, come out of the same budget; the last ping is answered', () => {
+  for (const kind of ['ping', 'pong'] as const) {
+    const { connect, figures } = createTestGateway({ receiveRate: 1, receiveBurst: 2 });
+    const client = connect();
+    client.send('{"type":"heartbeat"}');
+    for (let sent = 0; sent < 3; sent += 1) client.events[kind](Buffer.alloc(0));
+    const words = client
+      .received()
+      .slice(1)
+      .map((text) => JSON.parse(text));
+    assert.deepEqual(
+      words.map(({ type, code }) => code ?? type),
+      ['heartbeat', 'rate_limited'],
+    );
+    assert.equal(client.closeCode, 1008);
+    assert.equal(client.pongs, kind === 'ping' ? 2 : 0);
+    // They are no messages.
+    assert.deepEqual([figures().messages.receive, figures().messagesRejected.rate_limited], [1, 0]);
+  }
+});
+
+test('after a close has begun a thousand beyond the budget may be under way', () => {
+  const budget = new ReceiveBudget(limits, 0);
+  for (let sent = 0; sent < 3 + 1_000; sent += 1) assert.ok(budget.spendClosing(0));
+  assert.ok(budget.spendClosing(100));
+  assert.equal(budget.spendClosing(100), false);
+});
+
 test('a client that goes on sending what cannot be used is closed with 1008', () => {
   const { connect, figures } = createTestGateway({ badMessagesMax: 3 });
   const client = connect();
