@@ -33,6 +33,8 @@ export type ListenerSettings = {
 
 /** Least and greatest Retry-After of a refusal that time may mend, in seconds; spread so that not all return at once. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 10 };
+/** Time to take the answer to a handshake that is refused, before the connection is cut. */
+const LINGER_MS = 1_000;
 
 export class Listener {
   readonly #websockets: WebSocketListener<typeof ClientSocket>;
@@ -117,6 +119,8 @@ export class Listener {
     if (status === 426) headers.push('Sec-WebSocket-Version: 13', 'Upgrade: websocket');
     if (status === 503) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
     socket.once('finish', () => socket.destroy());
+    // HTTP has let go of it, with its time limits; and whoever does not read would keep it, and at the end us, for ever.
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
     socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
     this.#events.rejected(reason, startedMs);
   }
