@@ -31,6 +31,8 @@ export type Batch = {
   pooled: Buffer | undefined;
   /** A socket holds the bytes, so that they must stay as they are. */
   isHeld: boolean;
+  /** What those get in whose way something waits already; made for the first of them. */
+  kept: Buffer | undefined;
 };
 
 export class Audience {
@@ -217,7 +219,7 @@ export class Audience {
   #batch(from: number, messages: readonly Fanout[]): Batch {
     let payloadBytes = 0;
     for (const { payloadLength } of messages) payloadBytes += payloadLength;
-    const rest = { from, to: from + messages.length, payloadBytes, messages, isHeld: false };
+    const rest = { from, to: from + messages.length, payloadBytes, messages, isHeld: false, kept: undefined };
     if (messages.length === 1) return { ...rest, bytes: messages[0]!.bytes, pooled: undefined };
     const length = framesLength(messages);
     const pooled = length <= CHUNK_BYTES ? this.#pool.take() : undefined;

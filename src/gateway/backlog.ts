@@ -6,7 +6,7 @@
  *
  * Numbers are of 32 bits and begin anew after the last, which a gateway that is never done with all may come to in a day.
  */
-import type { Fanout } from './fanout.ts';
+import { Fanout } from './fanout.ts';
 import { BlockPool, NumberQueue } from './number-queues.ts';
 
 /** What a message takes beside its frame, and each audience's place for it: heap and buffers together, which a test holds. */
@@ -14,6 +14,9 @@ export const MESSAGE_BYTES = 240;
 export const PLACE_BYTES = 4;
 /** So much that is over is forgotten together, for what is behind it has to be moved. */
 export const FORGET_AT_ONCE = 1_024;
+
+/** In the place of those that are over: their frames are not to be held until they are forgotten. */
+const over = new Fanout('', { bytes: Buffer.alloc(0), payloadLength: 0 }, 0);
 
 export class Backlog {
   /** From number `#first` on; those before `#oldest`, and some behind, have been written to all. */
@@ -82,8 +85,10 @@ export class Backlog {
   }
 
   #forget(): void {
-    while (this.#oldest < this.#messages.length && this.#messages[this.#oldest]!.audiences === 0)
+    while (this.#oldest < this.#messages.length && this.#messages[this.#oldest]!.audiences === 0) {
+      this.#messages[this.#oldest] = over;
       this.#oldest += 1;
+    }
     if (this.#oldest < FORGET_AT_ONCE && this.#oldest < this.#messages.length) return;
     this.#messages.splice(0, this.#oldest);
     this.#first = (this.#first + this.#oldest) | 0;
@@ -95,11 +100,14 @@ export class Backlog {
     return ((last - number) | 0) >= 0;
   }
 
-  /** The number up to which the oldest must go so that no more than `bytesMax` wait; what is being written stays. */
+  /**
+   * The number up to which the oldest must go so that no more than `bytesMax` wait; what is being written stays. So does the
+   * newest, for which room is being made: one that is larger than the bound would take all others with it.
+   */
   lastToDrop(bytesMax: number): number {
     let bytes = this.#bytes;
     let last = (this.#first - 1) | 0;
-    for (let index = this.#oldest; index < this.#messages.length && bytes > bytesMax; index += 1) {
+    for (let index = this.#oldest; index < this.#messages.length - 1 && bytes > bytesMax; index += 1) {
       const message = this.#messages[index]!;
       if (message.audiences === 0 || message.isBeingWritten) continue;
       bytes -= memoryOf(message);

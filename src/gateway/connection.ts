@@ -8,7 +8,7 @@
  */
 import type { Batch } from './audience.ts';
 import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } from './close-codes.ts';
-import { framesLength, joinFrames } from './fanout.ts';
+import { framesLength, joinFrames, ofOwnSize } from './fanout.ts';
 import type { Frame } from './frame.ts';
 import { HeldMessages } from './held-messages.ts';
 import { ConnectionCounts, type Ledger } from './ledger.ts';
@@ -165,8 +165,14 @@ export class Connection {
 
   #writeBatch(batch: Batch, messages: number, nowMs: number): void {
     this.lastMessageAtMs = nowMs;
-    this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
-    if (this.#queue !== undefined) batch.isHeld = true;
+    if (this.#queue === undefined) {
+      this.#write(batch.bytes, messages, batch.payloadBytes, messages, nowMs);
+      if (this.#queue !== undefined) batch.isHeld = true;
+    } else {
+      batch.kept ??= ofOwnSize(batch.bytes);
+      if (batch.kept === batch.bytes) batch.isHeld = true;
+      this.#write(batch.kept, messages, batch.payloadBytes, messages, nowMs);
+    }
   }
 
   #deliverToSlow(batch: Batch, messages: number, nowMs: number): void {

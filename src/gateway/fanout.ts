@@ -16,12 +16,23 @@ export class Fanout {
   audiences = 0;
   /** Some members of an audience have it, and the others are about to: it cannot be dropped. */
   isBeingWritten = false;
+  #kept: Fanout | undefined;
 
   constructor(subject: string, { bytes, payloadLength }: Frame, arrivedMs: number) {
     this.bytes = bytes;
     this.payloadLength = payloadLength;
     this.subject = subject;
     this.arrivedMs = arrivedMs;
+  }
+
+  /** For those who keep it for long: one for all of them, whose frame holds nobody else's memory. */
+  get kept(): Fanout {
+    if (this.#kept === undefined) {
+      const bytes = ofOwnSize(this.bytes);
+      const { subject, payloadLength, arrivedMs } = this;
+      this.#kept = bytes === this.bytes ? this : new Fanout(subject, { bytes, payloadLength }, arrivedMs);
+    }
+    return this.#kept;
   }
 }
 
@@ -45,6 +56,17 @@ export function fetchFrames(messages: readonly Fanout[]): void {
     const { bytes } = messages[index]!;
     _touched ^= bytes[0]! ^ bytes[bytes.length >> 1]!;
   }
+}
+
+/**
+ * For whoever keeps them for long: the bytes, or a copy where what lies behind them is more than twice as large. A part of a
+ * chunk holds all of the chunk, which no bound on what waits would see.
+ */
+export function ofOwnSize(bytes: Buffer): Buffer {
+  if (bytes.buffer.byteLength <= 2 * bytes.length) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Writes the frames one behind the other, and answers with the part of `target` that they fill. */

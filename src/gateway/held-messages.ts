@@ -23,7 +23,7 @@ export class HeldMessages {
     const { subject } = message;
     this.bytes += this.growth(message);
     const hasReplaced = this.#bySubject.delete(subject);
-    this.#bySubject.set(subject, message);
+    this.#bySubject.set(subject, message.kept);
     return hasReplaced;
   }
 

@@ -1,14 +1,12 @@
 /** Messages by number: found, counted and forgotten, also where the numbers begin anew. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { Backlog, MESSAGE_BYTES, PLACE_BYTES } from '../../../src/gateway/backlog.ts';
 import { Fanout } from '../../../src/gateway/fanout.ts';
 import { encodeFrame } from '../../../src/gateway/frame.ts';
 import type { NumberQueue } from '../../../src/gateway/number-queues.ts';
+import { memoryBytes } from '../../support/memory.ts';
 
 let named = 0;
 function message(payloadBytes: number): Fanout {
@@ -93,18 +91,39 @@ test('the oldest that are not being written go until the rest fits', () => {
   assert.equal(backlog.lastToDrop(7 * each), all[3]!.number);
 });
 
-test('what waits takes as much memory as is counted', async () => {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  const memoryBytes = async (): Promise<number> => {
-    // Twice, with a turn between: buffers go after those that held them.
-    for (let time = 0; time < 2; time += 1) {
-      gc();
-      await turn();
-    }
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    return heapUsed + arrayBuffers;
+test('the newest stays, for which room is being made, however large it is', () => {
+  const backlog = new Backlog();
+  const [small, large] = [message(10), message(100_000)];
+  const numbers = [small, large].map((fanout) => {
+    const number = backlog.add(fanout);
+    backlog.expect(fanout);
+    return number;
+  });
+  assert.equal(backlog.lastToDrop(50_000), numbers[0]);
+});
+
+test('of what has been written no frame is kept, also while something waits', async () => {
+  const backlog = new Backlog();
+  const payload = Buffer.alloc(100_000);
+  const add = (): Fanout => {
+    const fanout = new Fanout('public.large', encodeFrame(payload), 0);
+    backlog.add(fanout);
+    backlog.expect(fanout);
+    return fanout;
   };
+  let waiting = add();
+  const beforeBytes = await memoryBytes();
+  for (let sent = 0; sent < 500; sent += 1) {
+    const next = add();
+    backlog.settle(waiting);
+    waiting = next;
+  }
+  const grownBytes = (await memoryBytes()) - beforeBytes;
+  assert.equal(backlog.count, 1);
+  assert.ok(grownBytes < 5 * payload.length, `${grownBytes} bytes are held`);
+});
+
+test('what waits takes as much memory as is counted', async () => {
   const fill = (payload: Buffer, audiences: number): { backlog: Backlog; queues: NumberQueue[] } => {
     const backlog = new Backlog();
     const queues = Array.from({ length: audiences }, () => backlog.createQueue());
