@@ -75,7 +75,10 @@ export interface Bus {
    * broker denies it for want of a permission: the subscription is dead then, and never comes to life again.
    */
   subscribe(pattern: string, listener: BusMessageListener, refused?: () => void): BusSubscription;
-  /** @throws BusUnavailableError when the broker is away: a publisher must know, so nothing is buffered. */
+  /**
+   * @throws BusUnavailableError when the broker is away, or has long taken nothing: a publisher must know, so no more is buffered
+   *   than what is on its way
+   */
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
   /** Seconds from a ping to the broker until its answer. @throws BusUnavailableError */
   roundTrip(): Promise<number>;

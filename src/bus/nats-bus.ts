@@ -29,6 +29,8 @@ import { NatsLink } from './nats-link.ts';
 import { connectionOptions, type NatsBusOptions } from './nats-options.ts';
 
 const messageIdHeader = 'Nats-Msg-Id';
+/** Bytes published that may wait for a server that does not read; whether it will is known some pings later. */
+const PENDING_MAX = 16 * 2 ** 20;
 
 export class NatsBus implements Bus {
   readonly system = 'nats';
@@ -122,11 +124,15 @@ export class NatsBus implements Bus {
     };
   }
 
-  /** @throws RangeError when the message is larger than the server takes */
+  /**
+   * @throws RangeError when the message is larger than the server takes
+   * @throws BusUnavailableError also when the server has left too much untaken
+   */
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void {
     const messageId = options?.messageId;
     checkPublish(subject, messageId);
     this.#demandConnection();
+    if (this.pendingBytes > PENDING_MAX) throw new BusUnavailableError('the bus takes nothing more');
     const headers = messageId === undefined ? undefined : createHeaders();
     headers?.set(messageIdHeader, messageId!);
     try {

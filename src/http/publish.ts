@@ -53,7 +53,11 @@ function allowedSubject(subject: string, patterns: readonly string[]): string {
 }
 
 function busUnavailable(): HttpError {
-  return new HttpError(503, 'bus_unavailable', 'The message bus is away; nothing was published. Try again.');
+  return new HttpError(
+    503,
+    'bus_unavailable',
+    'The message bus is away, or takes nothing; nothing was published. Try again.',
+  );
 }
 
 /** The broker has a bound of its own, which may be below ours. */
