@@ -495,8 +495,10 @@ function contradictions(settings: Parsed): string[] {
   if ((settings.natsUser === undefined) !== (settings.natsPassword === undefined)) {
     faults.push('NATS_USER and NATS_PASSWORD belong together: set both or neither');
   }
-  if (settings.adminPort !== undefined && settings.adminPort !== 0 && settings.adminPort === settings.port) {
-    faults.push(`ADMIN_PORT: "${settings.adminPort}" is PORT too; choose another, or unset ADMIN_PORT`);
+  const { host, port, adminHost = host, adminPort } = settings;
+  const isOneAddress = [host, adminHost].some((one) => /^(0\.0\.0\.0|::)$/.test(one)) || host === adminHost;
+  if (adminPort !== undefined && adminPort !== 0 && adminPort === port && isOneAddress) {
+    faults.push(`ADMIN_PORT: "${adminPort}" is PORT too; choose another, or unset ADMIN_PORT`);
   }
   return faults;
 }

@@ -114,7 +114,14 @@ describe('settings', () => {
   test('that contradict each other are refused', () => {
     assert.match(faultsOf({ NATS_TOKEN: 'x' })[0]!, /NATS_URL is not/);
     assert.match(faultsOf({ NATS_URL: 'nats://h:4222', NATS_USER: 'me' })[0]!, /belong together/);
-    assert.match(faultsOf({ PORT: '3002', ADMIN_PORT: '3002' })[0]!, /choose another/);
+    const onePort = { PORT: '3002', ADMIN_PORT: '3002' };
+    for (const hosts of [
+      {},
+      { HOST: '10.0.0.5', ADMIN_HOST: '0.0.0.0' },
+      { HOST: '::', ADMIN_HOST: '10.0.0.5' },
+    ])
+      assert.match(faultsOf({ ...onePort, ...hosts })[0]!, /choose another/);
+    assert.equal(settingsOf({ ...onePort, HOST: '10.0.0.5', ADMIN_HOST: '127.0.0.1' }).adminPort, 3002);
     assert.match(faultsOf({ NATS_URL: 'nats://user:secret@h:4222' })[0]!, /without credentials/);
   });
 
