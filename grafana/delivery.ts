@@ -5,6 +5,7 @@
 
 import { busStateColors, connectionStateColors, dropReasonColors } from './colors.ts';
 import { areas, type Dashboard, figure, heatmap, lines, signal } from './panels.ts';
+import { targetLabels } from './promql.ts';
 import { quantile, series, step } from './surroundings.ts';
 import { latency, noneAsARule, noneAtAll } from './thresholds.ts';
 
@@ -165,7 +166,12 @@ export const delivery: Dashboard = {
               color: 'purple',
             },
           ],
-          { unit: 'short', decimals: 0, hidesZeros: true, note: 'In each step of the graph.' },
+          {
+            unit: 'short',
+            decimals: 0,
+            hidesZeros: true,
+            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
+          },
         ),
         lines('Round trip to the broker', 8, [
           { ask: quantile(0.5, 'tidegauge.bus.round_trip'), legend: 'p50', color: 'light-blue' },
@@ -528,7 +534,7 @@ export const delivery: Dashboard = {
           12,
           [
             {
-              ask: series.level('tidegauge.drain.remaining').sum('instance'),
+              ask: series.level('tidegauge.drain.remaining').sum(...targetLabels),
               legend: '{{instance}}',
             },
           ],

@@ -3,6 +3,7 @@ import { recorded } from './alerts/recorded.ts';
 import { deliveryLatencyBoundary, slos } from './alerts/slo.ts';
 import { busStateColors, dropReasonColors, readyReasonColors } from './colors.ts';
 import { areas, bars, type Dashboard, figure, lines, signal, spread } from './panels.ts';
+import { targetLabels } from './promql.ts';
 import { alertsFiring, quantile, series, step } from './surroundings.ts';
 import {
   budgetLeft,
@@ -16,7 +17,15 @@ import {
 } from './thresholds.ts';
 
 /** By instance: how many reasons keep it from being ready. */
-const reasonsNotReady = series.level('tidegauge.ready').sum('instance');
+const reasonsNotReady = series.level('tidegauge.ready').sum(...targetLabels);
+/** Targets of a job that has others too, where all pods of a namespace are scraped as one, are not our business. */
+const notScraped = series
+  .up()
+  .max(...targetLabels)
+  .where('==', 0)
+  .and(series.levelOverTime('last', 'tidegauge.connection.limit', '1d').max(...targetLabels), {
+    on: targetLabels,
+  });
 const lostReasons = ['slow_consumer', 'overload'] as const;
 const lost = series
   .rate('tidegauge.deliveries.dropped', step, { 'tidegauge.drop.reason': lostReasons })
@@ -66,7 +75,7 @@ export const fleet: Dashboard = {
               thresholds: noneAsARule,
             },
             {
-              ask: series.up().where('==', 0).count().orZero(),
+              ask: notScraped.count().orZero(),
               legend: 'not scraped',
               thresholds: noneAtAll,
             },
@@ -74,7 +83,7 @@ export const fleet: Dashboard = {
           {
             unit: 'none',
             thresholds: noneAtAll,
-            note: 'Ready: no reason against it. Not scraped: targets that Prometheus cannot reach; where figures are pushed there are none.',
+            note: 'Ready: no reason against it. Not scraped: targets that Prometheus cannot reach, and that were gateways within a day; where figures are pushed there are none.',
           },
         ),
         figure('Connections', 3, [{ ask: active.sum(), legend: 'connections', color: 'blue' }], { min: 0 }),
@@ -94,7 +103,7 @@ export const fleet: Dashboard = {
             thresholds: dropped,
             decimals: 2,
             min: 0,
-            note: 'Share of the deliveries that was dropped for a slow consumer or for overload. One in a thousand is promised at most.',
+            note: 'Share of the deliveries that was dropped for a slow consumer or for overload. One in a thousand is promised at most. What waited for a client when it left, or was cut for being slow, is not in it.',
           },
         ),
         signal(
@@ -219,7 +228,7 @@ export const fleet: Dashboard = {
             { ask: quantile(0.9, 'tidegauge.fanout.duration'), legend: 'p90', color: 'blue' },
             { ask: onePercentLate, legend: 'p99', color: 'orange' },
             {
-              ask: quantile(0.99, 'tidegauge.fanout.duration', { by: ['instance'] }).max(),
+              ask: quantile(0.99, 'tidegauge.fanout.duration', { by: targetLabels }).max(),
               legend: 'p99 of the slowest instance',
               color: 'red',
             },
@@ -251,7 +260,7 @@ export const fleet: Dashboard = {
             color: 'orange',
           },
         ]),
-        lines('Connections of one instance', 8, spread(active.sum('instance')), {
+        lines('Connections of one instance', 8, spread(active.sum(...targetLabels)), {
           note: 'How evenly clients are spread. After a rollout the lines are apart for as long as connections live.',
         }),
         lines('Clients that come and go', 8, [
@@ -337,16 +346,16 @@ export const fleet: Dashboard = {
           ],
           { max: 1, decimals: 0, thresholds: fullness, showsThresholds: true },
         ),
-        lines('CPU of one instance', 8, spread(series.level('process.cpu.utilization').sum('instance'))),
+        lines('CPU of one instance', 8, spread(series.level('process.cpu.utilization').sum(...targetLabels))),
         lines(
           'Resident memory of one instance',
           8,
-          spread(series.level('process.memory.usage').max('instance')),
+          spread(series.level('process.memory.usage').max(...targetLabels)),
         ),
         lines(
           'Event loop delay p99 of one instance',
           8,
-          spread(series.level('nodejs.eventloop.delay.p99').max('instance')),
+          spread(series.level('nodejs.eventloop.delay.p99').max(...targetLabels)),
           { thresholds: loopDelay, showsThresholds: true },
         ),
         areas(
@@ -380,7 +389,7 @@ export const fleet: Dashboard = {
           title: 'All instances',
           width: 24,
           height: 9,
-          note: 'One row for each; a click on an instance leads to its own dashboard.',
+          note: 'One row for each; a click on an instance leads to its own dashboard. Where clusters use the same addresses, choose one above.',
           unit: 'short',
           key: ['instance', 'Instance'],
           columns: [
@@ -398,7 +407,7 @@ export const fleet: Dashboard = {
           queries: [
             { ask: series.targetInfo().max('instance', 'service.version'), legend: '' },
             { ask: series.level('process.uptime').max('instance'), legend: '' },
-            { ask: reasonsNotReady, legend: '' },
+            { ask: series.level('tidegauge.ready').sum('instance'), legend: '' },
             { ask: active.sum('instance'), legend: '' },
             { ask: series.rate('tidegauge.deliveries.sent', step).sum('instance'), legend: '' },
             {

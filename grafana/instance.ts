@@ -4,10 +4,11 @@
  * is added up over them.
  */
 import { areas, type Dashboard, figure, lines, signal } from './panels.ts';
+import { targetLabels } from './promql.ts';
 import { quantile, series, step } from './surroundings.ts';
 import { collecting, fullness, loopDelay, noneAsARule, noneAtAll, throttled } from './thresholds.ts';
 
-const reasonsNotReady = series.level('tidegauge.ready').sum('instance');
+const reasonsNotReady = series.level('tidegauge.ready').sum(...targetLabels);
 const heapUsed = series.level('v8js.memory.heap.used');
 const heapPhysical = series.level('v8js.memory.heap.space.physical_size');
 const external = series.level('tidegauge.v8.memory.external');
@@ -72,7 +73,15 @@ export const instance: Dashboard = {
         signal(
           'CPU of its limit',
           3,
-          [{ ask: series.level('process.cpu.utilization').sum('instance').max(), legend: 'highest' }],
+          [
+            {
+              ask: series
+                .level('process.cpu.utilization')
+                .sum(...targetLabels)
+                .max(),
+              legend: 'highest',
+            },
+          ],
           { thresholds: fullness, decimals: 0, min: 0 },
         ),
         signal(
@@ -107,7 +116,10 @@ export const instance: Dashboard = {
           'Event loop utilization',
           8,
           [
-            { ask: series.level('nodejs.eventloop.utilization').max('instance'), legend: '{{instance}}' },
+            {
+              ask: series.level('nodejs.eventloop.utilization').max(...targetLabels),
+              legend: '{{instance}}',
+            },
             {
               ask: series
                 .rate('nodejs.eventloop.time', step, { 'nodejs.eventloop.state': 'active' })
@@ -123,7 +135,7 @@ export const instance: Dashboard = {
         lines(
           'Event loop delay p99',
           8,
-          [{ ask: series.level('nodejs.eventloop.delay.p99').max('instance'), legend: '{{instance}}' }],
+          [{ ask: series.level('nodejs.eventloop.delay.p99').max(...targetLabels), legend: '{{instance}}' }],
           { thresholds: loopDelay, showsThresholds: true },
         ),
         lines(
@@ -154,7 +166,7 @@ export const instance: Dashboard = {
           8,
           [
             {
-              ask: series.level('process.cpu.utilization').sum('instance'),
+              ask: series.level('process.cpu.utilization').sum(...targetLabels),
               legend: '{{instance}}',
             },
           ],
@@ -195,8 +207,8 @@ export const instance: Dashboard = {
             {
               ask: series
                 .rate('tidegauge.container.cpu.throttled.periods', step)
-                .sum('instance')
-                .dividedBy(periods.sum('instance').where('>', 0)),
+                .sum(...targetLabels)
+                .dividedBy(periods.sum(...targetLabels).where('>', 0)),
               legend: '{{instance}}',
             },
             {
@@ -254,8 +266,8 @@ export const instance: Dashboard = {
           [
             {
               ask: series
-                .rate('system.cpu.time', step, { 'cpu.mode': { not: 'idle' } })
-                .max('instance', 'cpu.mode')
+                .rate('system.cpu.time', step, { 'cpu.mode': { not: ['idle', 'iowait'] } })
+                .max(...targetLabels, 'cpu.mode')
                 .sum('cpu.mode'),
               legend: '{{cpu_mode}}',
             },
@@ -315,21 +327,24 @@ export const instance: Dashboard = {
           [
             {
               ask: heapUsed
-                .sum('instance')
-                .dividedBy(series.level('tidegauge.v8.heap.limit').max('instance'))
+                .sum(...targetLabels)
+                .dividedBy(series.level('tidegauge.v8.heap.limit').max(...targetLabels))
                 .max(),
               legend: 'heap of its limit',
               color: 'blue',
             },
             {
-              ask: workingSet.max('instance').dividedBy(containerLimit.max('instance')).max(),
+              ask: workingSet
+                .max(...targetLabels)
+                .dividedBy(containerLimit.max(...targetLabels))
+                .max(),
               legend: 'working set of the container',
               color: 'orange',
             },
             {
               ask: resident
-                .max('instance')
-                .dividedBy(series.level('system.memory.limit').max('instance'))
+                .max(...targetLabels)
+                .dividedBy(series.level('system.memory.limit').max(...targetLabels))
                 .max(),
               legend: 'resident memory of the machine',
               color: 'gray',
@@ -337,8 +352,8 @@ export const instance: Dashboard = {
             {
               ask: series
                 .level('process.unix.file_descriptor.count')
-                .max('instance')
-                .dividedBy(series.level('tidegauge.process.file_descriptor.limit').max('instance'))
+                .max(...targetLabels)
+                .dividedBy(series.level('tidegauge.process.file_descriptor.limit').max(...targetLabels))
                 .max(),
               legend: 'file descriptors of their limit',
               color: 'purple',
@@ -346,8 +361,8 @@ export const instance: Dashboard = {
             {
               ask: series
                 .level('tidegauge.connection.active')
-                .sum('instance')
-                .dividedBy(series.level('tidegauge.connection.limit').max('instance'))
+                .sum(...targetLabels)
+                .dividedBy(series.level('tidegauge.connection.limit').max(...targetLabels))
                 .max(),
               legend: 'connections of their limit',
               color: 'green',
@@ -380,7 +395,7 @@ export const instance: Dashboard = {
         ]),
         lines('Allocation on the heap', 8, [
           {
-            ask: series.rate('tidegauge.v8.memory.allocated', step).sum('instance'),
+            ask: series.rate('tidegauge.v8.memory.allocated', step).sum(...targetLabels),
             legend: '{{instance}}',
           },
         ]),
@@ -447,7 +462,7 @@ export const instance: Dashboard = {
             decimals: 0,
             hidesZeros: true,
             absent: noLimit,
-            note: 'In each step of the graph.',
+            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
           },
         ),
         lines(
@@ -468,7 +483,7 @@ export const instance: Dashboard = {
             {
               ask: series
                 .level('system.memory.usage')
-                .max('instance', 'system.memory.state')
+                .max(...targetLabels, 'system.memory.state')
                 .sum('system.memory.state'),
               legend: '{{system_memory_state}}',
             },
@@ -524,12 +539,15 @@ export const instance: Dashboard = {
       title: 'Process',
       panels: [
         lines('File descriptors', 6, [
-          { ask: series.level('process.unix.file_descriptor.count').max('instance'), legend: '{{instance}}' },
+          {
+            ask: series.level('process.unix.file_descriptor.count').max(...targetLabels),
+            legend: '{{instance}}',
+          },
         ]),
         lines(
           'Threads',
           6,
-          [{ ask: series.level('process.thread.count').max('instance'), legend: '{{instance}}' }],
+          [{ ask: series.level('process.thread.count').max(...targetLabels), legend: '{{instance}}' }],
           {
             decimals: 0,
           },
@@ -546,7 +564,7 @@ export const instance: Dashboard = {
           { hidesZeros: true },
         ),
         lines('Connections, and the most so far', 6, [
-          { ask: series.level('tidegauge.connection.active').sum('instance'), legend: '{{instance}}' },
+          { ask: series.level('tidegauge.connection.active').sum(...targetLabels), legend: '{{instance}}' },
           {
             ask: series.level('tidegauge.connection.peak').max(),
             legend: 'highest peak since a start',
@@ -579,7 +597,7 @@ export const instance: Dashboard = {
           },
         ]),
         lines('HTTP requests under way', 8, [
-          { ask: series.level('http.server.active_requests').sum('instance'), legend: '{{instance}}' },
+          { ask: series.level('http.server.active_requests').sum(...targetLabels), legend: '{{instance}}' },
         ]),
       ],
     },
@@ -589,7 +607,7 @@ export const instance: Dashboard = {
         lines(
           'Accounts that do not add up',
           8,
-          [{ ask: series.level('tidegauge.ledger.drift').max('instance'), legend: '{{instance}}' }],
+          [{ ask: series.level('tidegauge.ledger.drift').max(...targetLabels), legend: '{{instance}}' }],
           { unit: 'none', decimals: 0, thresholds: noneAtAll, showsThresholds: true },
         ),
         lines(
@@ -603,10 +621,15 @@ export const instance: Dashboard = {
               legend: '{{tidegauge_telemetry_source}}',
             },
           ],
-          { unit: 'short', decimals: 0, hidesZeros: true, note: 'In each step of the graph.' },
+          {
+            unit: 'short',
+            decimals: 0,
+            hidesZeros: true,
+            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
+          },
         ),
         lines('Age of the sampled figures', 8, [
-          { ask: series.level('tidegauge.sampler.window.age').max('instance'), legend: '{{instance}}' },
+          { ask: series.level('tidegauge.sampler.window.age').max(...targetLabels), legend: '{{instance}}' },
         ]),
       ],
     },

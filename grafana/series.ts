@@ -169,9 +169,13 @@ export class Series {
     return new Vector(`up${braces(this.#target)}`, true);
   }
 
-  /** The resource: service.name, service.version and what the environment adds, by their labels. */
+  /**
+   * The resource: service.name, service.version and what the environment adds, by their labels. Where it was pushed it has
+   * neither cluster nor namespace, for they are attributes of the points.
+   */
   targetInfo(): Vector<'service.name' | 'service.version'> {
-    return new Vector(`target_info${braces(this.#target)}`, true);
+    const own = this.#target.filter((matcher) => /^(job|instance)=/.test(matcher));
+    return new Vector(`target_info${braces(own)}`, true);
   }
 
   #selector<Name extends InstrumentName>(

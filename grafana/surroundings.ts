@@ -2,7 +2,7 @@
 
 import type { HistogramName } from '../src/telemetry/catalogue.ts';
 import type { JsonObject } from './classic.ts';
-import { type TargetLabel, Vector } from './promql.ts';
+import { type TargetLabel, targetLabels, Vector } from './promql.ts';
 import { type AttributeName, Series, type Where } from './series.ts';
 
 export const datasource: JsonObject = { type: 'prometheus', uid: '$datasource' };
@@ -32,7 +32,7 @@ export function quantile<Name extends HistogramName, Kept extends AttributeName<
 
 const alerting = (severity: 'critical' | 'warning' | undefined): string => {
   // An alert about a whole job has no instance, and where nothing is clustered there is no cluster.
-  const whose = ['cluster', 'namespace', 'job', 'instance'].map((label) => `${label}=~"|$${label}"`);
+  const whose = targetLabels.map((label) => `${label}=~"|$${label}"`);
   const how = severity === undefined ? [] : [`severity="${severity}"`];
   return `ALERTS{${['alertname=~"Tidegauge.+"', 'alertstate="firing"', ...how, ...whose].join(', ')}}`;
 };
@@ -112,7 +112,7 @@ export const annotations: readonly JsonObject[] = [
     iconColor: 'blue',
     expr: series
       .level('tidegauge.ready', { 'tidegauge.ready.reason': 'draining' })
-      .max('instance')
+      .max(...targetLabels)
       .where('==', 1).promql,
     titleFormat: 'Drain',
     textFormat: '{{instance}} is leaving',
