@@ -49,6 +49,8 @@ export type Addresses = { clientUrl: string; adminUrl: string };
 const FLUSH_SLICE_MS = 5;
 /** How often the bus is asked for its round trip. */
 const ROUND_TRIP_INTERVAL_MS = 15_000;
+/** How often a bus that had no room for subscriptions is asked whether it has some. */
+const RETRY_INTERVAL_MS = 5_000;
 /** While draining, the log says how far it is: this often, or ten times where that takes longer. */
 const PROGRESS_INTERVAL_MS = 1_000;
 
@@ -67,7 +69,7 @@ export class Service {
   readonly #readiness: { everConnected: boolean; busAwaySinceMs: number | undefined };
   #busGaps = 0;
   readonly #ticker = new Ticker();
-  #stopRoundTrips: (() => void) | undefined;
+  readonly #stopAskingBus: (() => void)[] = [];
   #drained: Promise<void> | undefined;
   readonly #drainRequested: PromiseWithResolvers<void> = Promise.withResolvers();
 
@@ -104,9 +106,14 @@ export class Service {
       byNonce: settings.dedupeBy === 'msg-id,nonce',
       now: nowMs,
     });
-    this.#interest = new Interest(this.bus, (message) => {
-      if (!this.#duplicates.isDuplicate(message)) this.gateway.hub.publish(message.subject, message.payload);
-    });
+    this.#interest = new Interest(
+      this.bus,
+      (message) => {
+        if (!this.#duplicates.isDuplicate(message))
+          this.gateway.hub.publish(message.subject, message.payload);
+      },
+      { onTaken: (patterns) => this.gateway.announceBusGapTo(patterns) },
+    );
     this.gateway = new Gateway(
       {
         ...settings,
@@ -185,7 +192,11 @@ export class Service {
     for (const pattern of this.#settings.subjects) this.#interest.want(pattern);
     this.bus.onState((state) => this.#onBusState(state));
     this.bus.start();
-    this.#stopRoundTrips = this.#ticker.every(() => this.#measureRoundTrip(), ROUND_TRIP_INTERVAL_MS);
+    const { every } = this.#ticker;
+    this.#stopAskingBus.push(
+      every(() => this.#measureRoundTrip(), ROUND_TRIP_INTERVAL_MS),
+      every(() => this.#interest.retryRefused(), RETRY_INTERVAL_MS),
+    );
   }
 
   #onBusState(state: Bus['state']): void {
@@ -294,7 +305,7 @@ export class Service {
 
   /** Stops everything and leaves no handle behind. Figures can still be collected, and stay as they are. */
   async close(): Promise<void> {
-    this.#stopRoundTrips?.();
+    for (const stop of this.#stopAskingBus) stop();
     this.gateway.drain.terminate();
     await this.bus.close();
     // The last connections are counted a moment after their sockets have closed.

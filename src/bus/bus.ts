@@ -19,6 +19,9 @@ export const busDisconnectErrors = [
 ] as const;
 export type BusDisconnectError = (typeof busDisconnectErrors)[number];
 
+/** Why the broker denies a subscription: it may not be had, or there are as many as may be. */
+export type BusRefusal = 'permission' | 'limit';
+
 /** One message from the broker. The payload is the adapter's own memory and is never written to. */
 export type BusMessage = {
   subject: string;
@@ -72,9 +75,14 @@ export interface Bus {
   onState(listener: BusStateListener): () => void;
   /**
    * Takes effect at once, or as soon as there is a connection; outlives reconnects. `refused` is called when the
-   * broker denies it for want of a permission: the subscription is dead then, and never comes to life again.
+   * broker denies it: the subscription is dead then, and never comes to life again. A round trip that was begun after
+   * it tells: by its end it is in force or has been refused.
    */
-  subscribe(pattern: string, listener: BusMessageListener, refused?: () => void): BusSubscription;
+  subscribe(
+    pattern: string,
+    listener: BusMessageListener,
+    refused?: (refusal: BusRefusal) => void,
+  ): BusSubscription;
   /**
    * @throws BusUnavailableError when the broker is away, or has long taken nothing: a publisher must know, so no more is buffered
    *   than what is on its way

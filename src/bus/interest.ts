@@ -7,16 +7,22 @@
  * lost and nothing is heard twice. Patterns that overlap in part (`a.*.c` and `a.b.*`) stay side by side. The
  * broker sends a copy for each; the oldest subscription that matches has the word, and the other copies are ignored.
  *
+ * A broker may refuse a subscription. What it covers then stays as it is, or is subscribed in its place, and it is asked
+ * for again when there is reason to hope (see refused-patterns.ts): where the broker has no room for both sides of a
+ * hand-over, as soon as the old one has ended.
+ *
  * What remains: a message is lost or heard twice if the broker stops for longer than the twin time between two of
- * its copies, of all places and just at a change. Across an outage there is no exactness: messages are lost then anyway.
+ * its copies, of all places and just at a change. Across an outage there is no exactness: messages are lost then
+ * anyway; and so they are until a refused subscription is taken.
  *
  * A message costs nothing more than a look at two fields, unless its subscription overlaps an older one. Changes
  * cost the branches of a tree that they touch, not the number of patterns.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Bus, BusMessage, BusMessageListener } from './bus.ts';
+import type { Bus, BusMessage, BusMessageListener, BusRefusal } from './bus.ts';
 import { HandOver, turnsBeforeChange, turnsPerTwinTime } from './hand-over.ts';
 import { PatternTree } from './pattern-tree.ts';
+import { RefusedPatterns } from './refused-patterns.ts';
 import { type Upstream, Upstreams } from './upstreams.ts';
 
 /** What a hand-over asks of the broker and of the clock. */
@@ -24,6 +30,8 @@ export type InterestOptions = {
   /** Within this time the broker sends all copies of a message. A hand-over takes three of them. */
   twinMs?: number;
   wait?: (ms: number) => Promise<unknown>;
+  /** Patterns that had been refused are in force, over the same link: what came before has been missed. */
+  onTaken?: (patterns: readonly string[]) => void;
 };
 
 export class Interest {
@@ -35,7 +43,7 @@ export class Interest {
   readonly #takers = new Map<string, number>();
   /** The wanted patterns, but for those that the broker has refused. */
   readonly #wanted = new PatternTree<string>();
-  readonly #refused = new Set<string>();
+  readonly #refused: RefusedPatterns;
   /** Every subscription in force, also while it waits to leave or is leaving. */
   readonly #upstreams = new Upstreams();
   /** Those that are to stay, by pattern: no pattern here covers another. */
@@ -57,9 +65,13 @@ export class Interest {
     this.#twinMs = options.twinMs ?? 2_000;
     // A gateway that has nothing else to do may end meanwhile.
     this.#wait = options.wait ?? ((ms) => setTimeout(ms, undefined, { ref: false }));
+    this.#refused = new RefusedPatterns(bus, {
+      retry: (pattern) => this.#enter(pattern),
+      onTaken: options.onTaken ?? (() => undefined),
+    });
     bus.onState((state) => {
-      // Permissions may have changed while we were away.
-      if (state === 'connected') this.#retryRefused();
+      // Permissions and limits may have changed while we were away.
+      if (state === 'connected') this.#refused.retryAll();
       else this.#handOver.forget();
     });
   }
@@ -102,6 +114,11 @@ export class Interest {
     this.#leave(upstream);
   }
 
+  /** Call it from time to time: the broker may have been given more room. */
+  retryRefused(): void {
+    this.#refused.retryForRoom();
+  }
+
   #enter(pattern: string): void {
     this.#wanted.add(pattern, pattern);
     if (this.#isCovered(pattern)) return;
@@ -136,7 +153,7 @@ export class Interest {
     upstream.subscription = this.#bus.subscribe(
       pattern,
       (message) => this.#receive(upstream, message),
-      () => this.#upstreamOnRefused(upstream),
+      (refusal) => this.#upstreamOnRefused(upstream, refusal),
     );
     return upstream;
   }
@@ -166,12 +183,17 @@ export class Interest {
     this.#staying.delete(upstream.pattern);
     if (!this.#upstreams.hasYounger(upstream.pattern, upstream.serial)) {
       // The usual case. Nobody else hears any of it, so that there is nothing to hand over.
-      upstream.subscription?.drain();
-      this.#upstreams.remove(upstream);
+      this.#end(upstream);
       return;
     }
     this.#waiting.set(upstream.pattern, upstream);
     if (!this.#isHandingOver) void this.#handOverAll();
+  }
+
+  #end(upstream: Upstream): void {
+    upstream.subscription?.drain();
+    this.#upstreams.remove(upstream);
+    this.#refused.retryForRoom();
   }
 
   /** One hand-over after the other, until nobody waits. */
@@ -184,29 +206,40 @@ export class Interest {
   }
 
   async #handOverWaiting(): Promise<void> {
-    for (const upstream of this.#waiting.values()) {
-      upstream.state = 'leaving';
-      this.#leaving.set(upstream.pattern, upstream);
-    }
-    this.#waiting.clear();
-    this.#serialAtHandOver = this.#upstreams.youngestSerial;
+    const waiting = [...this.#waiting.values()];
     const handOver = new HandOver();
     this.#handOver = handOver;
+    let isProven = false;
     try {
-      // Proves that the new subscriptions are in force, or refused.
+      // Proves that the new subscriptions are in force, or refused: then some need not leave.
       await this.#bus.roundTrip();
-      await this.#turnsUntilChange(handOver);
+      isProven = true;
     } catch {
       // The bus is away, or was never there: no copies are under way that could be told apart.
+    }
+    for (const upstream of waiting) this.#startLeaving(upstream);
+    if (this.#leaving.size === 0) return;
+    // Those that came during that round trip are proven by the next turn, which is early enough.
+    this.#serialAtHandOver = this.#upstreams.youngestSerial;
+    try {
+      if (isProven) await this.#turnsUntilChange(handOver);
+    } catch {
+      // Likewise.
     }
     const ending = [...this.#leaving.values()];
     // From here on they cannot be taken back.
     this.#leaving.clear();
     if (handOver.isChanged) await this.#turnsAfterChange();
-    for (const upstream of ending) {
-      upstream.subscription?.drain();
-      this.#upstreams.remove(upstream);
-    }
+    for (const upstream of ending) this.#end(upstream);
+  }
+
+  /** Unless it has been taken back. */
+  #startLeaving(upstream: Upstream): void {
+    const { pattern } = upstream;
+    if (this.#waiting.get(pattern) !== upstream) return;
+    this.#waiting.delete(pattern);
+    upstream.state = 'leaving';
+    this.#leaving.set(pattern, upstream);
   }
 
   async #turnsUntilChange(handOver: HandOver): Promise<void> {
@@ -258,7 +291,7 @@ export class Interest {
   }
 
   /** The broker denies it: it covers nothing, and must not have the word. */
-  #upstreamOnRefused(upstream: Upstream): void {
+  #upstreamOnRefused(upstream: Upstream, refusal: BusRefusal): void {
     const { pattern } = upstream;
     const stayed = this.#staying.get(pattern) === upstream;
     this.#cancelLeaving(upstream);
@@ -266,13 +299,7 @@ export class Interest {
     if (!stayed) return;
     this.#staying.delete(pattern);
     this.#wanted.remove(pattern, pattern);
-    this.#refused.add(pattern);
+    this.#refused.add(pattern, refusal);
     this.#uncover(pattern);
-  }
-
-  #retryRefused(): void {
-    const refused = [...this.#refused];
-    this.#refused.clear();
-    for (const pattern of refused) this.#enter(pattern);
   }
 }

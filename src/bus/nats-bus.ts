@@ -17,6 +17,7 @@ import type {
   Bus,
   BusCounts,
   BusMessageListener,
+  BusRefusal,
   BusState,
   BusStateListener,
   BusSubscription,
@@ -25,6 +26,7 @@ import { BusUnavailableError } from './bus.ts';
 import { callSafely, throwLater } from './bus-state.ts';
 import { checkPattern, checkPublish } from './checks.ts';
 import { NatsCondition } from './nats-condition.ts';
+import { refusalOf } from './nats-errors.ts';
 import { NatsLink } from './nats-link.ts';
 import { connectionOptions, type NatsBusOptions } from './nats-options.ts';
 
@@ -101,13 +103,18 @@ export class NatsBus implements Bus {
     return this.#condition.onState(listener);
   }
 
-  subscribe(pattern: string, listener: BusMessageListener, refused?: () => void): BusSubscription {
+  subscribe(
+    pattern: string,
+    listener: BusMessageListener,
+    refused?: (refusal: BusRefusal) => void,
+  ): BusSubscription {
     checkPattern(pattern);
     const subscription = new SubscriptionImpl(this.#link, pattern, {
       callback: (error, message) => {
         if (error) {
           this.#condition.complain({ pattern, error: error.message }, 'the bus refuses a subscription');
-          if (refused && !subscription.isDraining()) callSafely(refused);
+          const refusal = refusalOf(error) ?? 'permission';
+          if (refused && !subscription.isDraining()) callSafely(() => refused(refusal));
         } else {
           this.#receive(message, listener);
         }

@@ -7,7 +7,7 @@
 import type { Status } from '@nats-io/transport-node';
 import type { BusCounts, BusDisconnectError, BusState, BusStateListener } from './bus.ts';
 import { BusStateHolder } from './bus-state.ts';
-import { Complaints, disconnectCause, isRefusedSubscription } from './nats-errors.ts';
+import { Complaints, disconnectCause, refusalOf } from './nats-errors.ts';
 import type { NatsLink } from './nats-link.ts';
 import { type BusLog, hostOf, messageOf, type NatsBusOptions } from './nats-options.ts';
 
@@ -127,8 +127,9 @@ export class NatsCondition {
   }
 
   #linkOnError(error: Error): void {
-    // A refused subscription has complained for itself, and a failed dial will.
-    if (this.state === 'connected' && !isRefusedSubscription(error)) {
+    // A refused subscription has complained for itself, and a failed dial will. A limit comes here where it is no
+    // subscription's: the server is about to close.
+    if (this.state === 'connected' && refusalOf(error) !== 'permission') {
       this.complain({ server: this.server, error: error.message }, 'the bus reports an error');
     }
     const cause = disconnectCause(error);

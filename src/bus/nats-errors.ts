@@ -6,7 +6,7 @@ import {
   PermissionViolationError,
   UserAuthenticationExpiredError,
 } from '@nats-io/transport-node';
-import type { BusDisconnectError } from './bus.ts';
+import type { BusDisconnectError, BusRefusal } from './bus.ts';
 import type { BusLog } from './nats-options.ts';
 
 /** Why the connection is about to end, where the error is one after which the server ends it. */
@@ -15,15 +15,21 @@ export function disconnectCause(error: Error): BusDisconnectError | undefined {
     return 'authorization';
   }
   if (/stale connection/i.test(error.message)) return 'stale';
-  if (/slow consumer|maximum (?!subscriptions)|parser error|unknown protocol/i.test(error.message)) {
+  if (/slow consumer|maximum |parser error|unknown protocol/i.test(error.message)) {
     return 'other';
   }
   return undefined;
 }
 
-/** The server does not let us subscribe to something. The connection lives on. */
-export function isRefusedSubscription(error: Error): boolean {
-  return error instanceof PermissionViolationError && error.operation === 'subscription';
+/**
+ * Why the server does not let us subscribe to something, where that is what it says. The connection lives on; but that
+ * there is a limit it also says before it closes a connection that has come over it.
+ */
+export function refusalOf(error: Error): BusRefusal | undefined {
+  if (error instanceof PermissionViolationError) {
+    return error.operation === 'subscription' ? 'permission' : undefined;
+  }
+  return /maximum subscriptions exceeded/i.test(error.message) ? 'limit' : undefined;
 }
 
 /** A client may ask for any number of channels that the server refuses. */

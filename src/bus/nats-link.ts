@@ -11,12 +11,16 @@ import { createConnection, type Socket } from 'node:net';
 import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls';
 import {
   type ConnectionOptions,
+  type Msg,
   ProtocolHandler,
   parseOptions,
   type Status,
+  type SubscriptionImpl,
   setTransportFactory,
 } from '@nats-io/transport-node';
 import { NodeTransport, nodeResolveHost } from '@nats-io/transport-node/lib/node_transport.js';
+import { refusalOf } from './nats-errors.ts';
+import { UnansweredSubscriptions } from './nats-unanswered.ts';
 
 export type NatsLinkListener = {
   /** Called at once, from within the library, which an exception would throw off its way. */
@@ -48,7 +52,33 @@ export class NatsLink extends ProtocolHandler {
       const stale = this.transport as Partial<NatsTransport>;
       setImmediate(() => stale.socket?.destroy());
     }
+    if (status.type === 'error' && refusalOf(status.error) === 'limit' && this.#refuse(status.error)) return;
     this.#listener.status(status);
+  }
+
+  /** The library knows which subscription is meant where the error names it. False when none can be meant. */
+  #refuse(error: Error): boolean {
+    const subscription = UnansweredSubscriptions.first(this.pongs);
+    if (!subscription) return false;
+    subscription.callback(error, noMessage);
+    this.subscriptions.cancel(subscription);
+    return true;
+  }
+
+  override _sub(subscription: SubscriptionImpl): void {
+    // A new link begins with all that there are. Asked for twice, one that is in force would be refused at the limit.
+    if (!this.connected) return;
+    super._sub(subscription);
+    UnansweredSubscriptions.append(this.pongs, subscription);
+    this.sendCommand(PING);
+  }
+
+  override sendSubscriptions(): void {
+    const all = this.subscriptions.all() as SubscriptionImpl[];
+    // Pings that were asked for during the dial have not been sent yet.
+    UnansweredSubscriptions.prepend(this.pongs, all);
+    const commands = all.map(({ subject, sid }) => `SUB ${subject} ${sid}\r\n${PING}`);
+    if (all.length > 0) this.transport.send(Buffer.from(commands.join('')));
   }
 
   override async _doDial(server: Parameters<ProtocolHandler['_doDial']>[0]): Promise<void> {
@@ -78,6 +108,11 @@ export class NatsLink extends ProtocolHandler {
     dialling?.then(release, release);
   }
 }
+
+const PING = 'PING\r\n';
+
+/** What comes with an error in place of a message. */
+const noMessage = {} as Msg;
 
 /** Through it, received messages could be answered. */
 const noPublisher = { publish: (): void => {} };

@@ -257,6 +257,11 @@ export class Gateway {
     for (const connection of this.connections) connection.missBus();
   }
 
+  /** Likewise those who listen to one of the patterns, which the bus had not let us hear. */
+  announceBusGapTo(patterns: readonly string[]): void {
+    this.hub.visitListeners(new Set(patterns), (connection) => connection.missBus());
+  }
+
   /** The oldest connections and their counts now. */
   page(limit: number): ConnectionPage {
     return this.connections.page(limit, this.#around.nowMs());

@@ -152,6 +152,14 @@ export class Hub {
       this.#delete(audience);
   }
 
+  /** Goes through all audiences: for what happens seldom. */
+  visitListeners(patterns: ReadonlySet<string>, visit: (connection: Connection) => void): void {
+    for (const audience of this.#audiences.values()) {
+      if (audience.patterns.some((pattern) => patterns.has(pattern)))
+        for (const connection of [...audience.members]) visit(connection);
+    }
+  }
+
   /** A message from the bus. It is on its way when this turn of the event loop ends, or when its turn comes. */
   publish(subject: string, payload: Uint8Array): void {
     this.#match += 1;

@@ -133,4 +133,37 @@ describe('Interest on NATS', { skip }, () => {
     for (const pattern of passing) interest.unwant(pattern);
     assert.deepEqual(await upstream(), ['load.*.x', 'load.a']);
   });
+
+  it('goes on with narrower subscriptions while the server has no room for a wider one, and collapses them later', async (t) => {
+    const server = await startNatsServer({ configText: 'max_subs: 3' });
+    t.after(() => server.stop());
+    const bus = await connect(t, server.url);
+    const heard: string[] = [];
+    const taken: string[] = [];
+    const interest = new Interest(bus, ({ subject }) => heard.push(subject), {
+      twinMs: 4,
+      onTaken: (patterns) => taken.push(...patterns),
+    });
+    for (const pattern of ['x.1', 'x.2', 'other']) interest.want(pattern);
+    interest.want('x.>');
+    await bus.roundTrip();
+    const publishAll = async (): Promise<string[]> => {
+      await until('the change is over', () => interest.isSettled);
+      heard.length = 0;
+      for (const subject of ['x.1', 'x.2', 'x.3']) bus.publish(subject, Buffer.alloc(0));
+      await bus.roundTrip();
+      return heard;
+    };
+    assert.deepEqual(await publishAll(), ['x.1', 'x.2']);
+    interest.retryRefused();
+    assert.deepEqual(await publishAll(), ['x.1', 'x.2']);
+    assert.deepEqual([interest.upstreamPatterns.sort(), taken], [['other', 'x.1', 'x.2'], []]);
+    // The end of another one makes the room.
+    interest.unwant('other');
+    await until('it is in force', () => taken.length > 0);
+    assert.deepEqual(await publishAll(), ['x.1', 'x.2', 'x.3']);
+    assert.deepEqual([interest.upstreamPatterns, taken], [['x.>'], ['x.>']]);
+    const [row] = (await server.connz('subs=1')).connections;
+    assert.deepEqual(row?.subscriptions_list, ['x.>']);
+  });
 });

@@ -432,6 +432,85 @@ describe('NatsBus and permissions', { skip }, () => {
     assert.equal(bus.state, 'connected');
   });
 
+  /** Subscribes to the patterns and keeps which of them were refused, and for which want. */
+  function subscribeAll(bus: NatsBus, patterns: readonly string[]): { refusals: string[]; heard: string[] } {
+    const refusals: string[] = [];
+    const heard: string[] = [];
+    for (const pattern of patterns) {
+      bus.subscribe(
+        pattern,
+        ({ subject }) => heard.push(`${pattern} ${subject}`),
+        (refusal) => refusals.push(`${pattern} ${refusal}`),
+      );
+    }
+    return { refusals, heard };
+  }
+
+  it('tells exactly which subscriptions the server has no room for, and the others live on', async (t) => {
+    const server = await startServer(t, { configText: 'max_subs: 3' });
+    const { bus, warnings } = createBus(t, [server.url]);
+    await connected(bus);
+    const passing = bus.subscribe('passing', () => undefined);
+    const first = subscribeAll(bus, ['a.*', 'a.b', 'a.>', 'x']);
+    // In one go, so that what is refused stands between what is not.
+    passing.drain();
+    const second = subscribeAll(bus, ['a.b.>', '>']);
+    await bus.roundTrip();
+    assert.deepEqual(first.refusals, ['a.> limit', 'x limit']);
+    assert.deepEqual(second.refusals, ['> limit']);
+    bus.publish('a.b', payload);
+    bus.publish('a.b.c', payload);
+    await bus.roundTrip();
+    assert.deepEqual(first.heard.sort(), ['a.* a.b', 'a.b a.b']);
+    assert.deepEqual(second.heard, ['a.b.> a.b.c']);
+    assert.equal(bus.state, 'connected');
+    assert.equal(warnings.length, 3, warnings.join('\n'));
+    assert.match(warnings[0]!, /refuses a subscription .*"a\.>".*maximum subscriptions exceeded/);
+  });
+
+  it('tells which ones a new link has no room for, of many', async (t) => {
+    const port = await freePort();
+    const roomy = await startNatsServer({ port });
+    const { bus } = createBus(t, [roomy.url]);
+    await connected(bus);
+    const patterns = Array.from({ length: 2_000 }, (_, i) => `many.${i}`);
+    const { refusals, heard } = subscribeAll(bus, patterns);
+    await bus.roundTrip();
+    assert.deepEqual(refusals, []);
+    await roomy.stop();
+    await startServer(t, { port, configText: 'max_subs: 1500' });
+    await until('it is back', () => bus.counts.reconnects === 1);
+    await bus.roundTrip();
+    assert.deepEqual(
+      refusals,
+      patterns.slice(1_500).map((pattern) => `${pattern} limit`),
+    );
+    for (const pattern of patterns) bus.publish(pattern, payload);
+    await bus.roundTrip();
+    assert.equal(heard.length, 1_500);
+  });
+
+  it('asks once for what is wanted during the dial, and keeps to the order of pings that are asked for then', async (t) => {
+    const server = await startServer(t, { configText: 'max_subs: 2' });
+    await server.freeze();
+    const { bus } = createBus(t, [server.url]);
+    const before = subscribeAll(bus, ['before']);
+    bus.start();
+    // The kernel takes the connection for the server; the greeting does not come.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const ended = bus.subscribe('ended', () => undefined);
+    const during = subscribeAll(bus, ['during']);
+    ended.drain();
+    server.thaw();
+    await is(bus, 'connected');
+    await bus.roundTrip();
+    // At the link's beginning the ended one still counts; what it leaves is free afterwards.
+    assert.deepEqual([before.refusals, during.refusals], [[], ['during limit']]);
+    const after = subscribeAll(bus, ['after', 'too.many']);
+    await bus.roundTrip();
+    assert.deepEqual(after.refusals, ['too.many limit']);
+  });
+
   const openssl = ((): string | false => {
     try {
       execFileSync('openssl', ['version']);

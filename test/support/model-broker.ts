@@ -12,6 +12,7 @@ import type {
   Bus,
   BusMessage,
   BusMessageListener,
+  BusRefusal,
   BusState,
   BusStateListener,
   BusSubscription,
@@ -22,7 +23,7 @@ import { matches } from '../../src/bus/subjects.ts';
 type Sub = {
   pattern: string;
   listener: BusMessageListener;
-  refused: () => void;
+  refused: (refusal: BusRefusal) => void;
   isInForce: boolean;
   isEnded: boolean;
 };
@@ -45,6 +46,8 @@ export class ModelBroker implements Bus {
   state: BusState = 'connecting';
   /** Patterns that it denies. */
   readonly denied = new Set<string>();
+  /** Subscriptions that it has room for. */
+  roomFor = Number.POSITIVE_INFINITY;
   readonly #stateListeners: BusStateListener[] = [];
   readonly #subs: Sub[] = [];
   readonly #commands: (() => void)[] = [];
@@ -82,17 +85,20 @@ export class ModelBroker implements Bus {
     return () => undefined;
   }
 
-  subscribe(pattern: string, listener: BusMessageListener, refused = (): void => undefined): BusSubscription {
+  subscribe(
+    pattern: string,
+    listener: BusMessageListener,
+    refused: (refusal: BusRefusal) => void = () => undefined,
+  ): BusSubscription {
     const sub: Sub = { pattern, listener, refused, isInForce: false, isEnded: false };
     this.#subs.push(sub);
     this.#commands.push(() => {
       if (sub.isEnded) return;
-      if (!this.denied.has(pattern)) {
-        sub.isInForce = true;
-        return;
-      }
+      const isFull = this.patterns.length >= this.roomFor;
+      sub.isInForce = !isFull && !this.denied.has(pattern);
+      if (sub.isInForce) return;
       sub.isEnded = true;
-      this.#stream.push(() => sub.refused());
+      this.#stream.push(() => sub.refused(isFull ? 'limit' : 'permission'));
     });
     const end = (): void => {
       sub.isInForce = false;

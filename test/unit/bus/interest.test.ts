@@ -13,15 +13,21 @@ type Heard = { subject: string; content: string };
 
 const TWIN_MS = 400;
 
-function createStopped(): { broker: ModelBroker; interest: Interest; heard: Heard[] } {
+/** `taken`: patterns that had been refused before. */
+function createStopped(): { broker: ModelBroker; interest: Interest; heard: Heard[]; taken: string[] } {
   const broker = new ModelBroker(TWIN_MS);
   const heard: Heard[] = [];
+  const taken: string[] = [];
   const interest = new Interest(
     broker,
     ({ subject, payload }) => heard.push({ subject, content: Buffer.from(payload).toString() }),
-    { twinMs: TWIN_MS, wait: (ms) => broker.wait(ms) },
+    {
+      twinMs: TWIN_MS,
+      wait: (ms) => broker.wait(ms),
+      onTaken: (patterns) => taken.push(...patterns),
+    },
   );
-  return { broker, interest, heard };
+  return { broker, interest, heard, taken };
 }
 
 function create(): ReturnType<typeof createStopped> {
@@ -216,6 +222,93 @@ describe('Interest', () => {
     assert.deepEqual([broker.patterns, interest.patterns], [[], 0]);
   });
 
+  it('keeps what a pattern would have covered that the broker has no room for, without a hand-over', async () => {
+    const { broker, interest, heard, taken } = create();
+    broker.roomFor = 2;
+    for (const pattern of ['a.b', 'a.c', 'a.>']) interest.want(pattern);
+    await passQuarter(broker);
+    assert.deepEqual([broker.patterns, interest.isSettled], [['a.b', 'a.c'], true]);
+    broker.publishFromElsewhere('a.b', 'one', false);
+    await broker.settle();
+    assert.deepEqual(heard, [{ subject: 'a.b', content: 'one' }]);
+    broker.roomFor = 3;
+    interest.retryRefused();
+    await broker.settle();
+    assert.deepEqual([broker.patterns, taken], [['a.>'], ['a.>']]);
+  });
+
+  it('takes up a refused pattern when one of its own has ended', async () => {
+    const { broker, interest, taken } = create();
+    broker.roomFor = 1;
+    for (const pattern of ['a', 'b', 'c']) interest.want(pattern);
+    await broker.settle();
+    assert.deepEqual(broker.patterns, ['a']);
+    interest.unwant('a');
+    await broker.settle();
+    assert.deepEqual([broker.patterns, taken], [['b'], ['b']]);
+    interest.unwant('b');
+    await broker.settle();
+    assert.deepEqual([broker.patterns, taken], [['c'], ['b', 'c']]);
+  });
+
+  it('asks a full broker for one at a time, and has them all soon when there is room', async () => {
+    const { broker, interest, taken } = create();
+    broker.roomFor = 1;
+    const patterns = Array.from({ length: 100 }, (_, i) => `a.${i}`);
+    for (const pattern of patterns) interest.want(pattern);
+    await broker.settle();
+    for (const attempts of [1, 2, 3]) {
+      interest.retryRefused();
+      await broker.settle();
+      assert.equal(broker.subscribed, 100 + attempts);
+    }
+    broker.roomFor = 50;
+    interest.retryRefused();
+    await broker.settle();
+    assert.equal(broker.patterns.length, 50);
+    assert.equal(taken.length, 49);
+    broker.roomFor = Number.POSITIVE_INFINITY;
+    interest.retryRefused();
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), patterns.sort());
+  });
+
+  it('does not ask again for what is denied until the link is new', async () => {
+    const { broker, interest } = create();
+    broker.denied.add('a');
+    interest.want('a');
+    await broker.settle();
+    interest.retryRefused();
+    interest.want('b');
+    interest.unwant('b');
+    await broker.settle();
+    assert.equal(broker.subscribed, 2);
+  });
+
+  it('tells of what there was no room for beside the old side of a hand-over, once there is; the rest is heard once', async () => {
+    const { broker, interest, heard, taken } = create();
+    for (const pattern of ['x.1', 'x.2', 'x.>']) interest.want(pattern);
+    await broker.settle();
+    broker.roomFor = 2;
+    interest.unwant('x.>');
+    for (let quarters = 0; quarters < 14; quarters += 1) {
+      for (const subject of ['x.1', 'x.2', 'x.3']) {
+        broker.publishFromElsewhere(subject, `${quarters}`, false);
+        // Both copies: what is still being routed to the one that ends is lost where there is no other.
+        for (let copies = 0; copies < 2; copies += 1) broker.route(0);
+      }
+      await passQuarter(broker);
+    }
+    await broker.settle();
+    assert.deepEqual(broker.patterns.sort(), ['x.1', 'x.2']);
+    const contents = Array.from({ length: 14 }, (_, quarters) => `${quarters}`);
+    const ofSubject = (subject: string) =>
+      heard.filter((one) => one.subject === subject).map(({ content }) => content);
+    assert.deepEqual(ofSubject('x.1'), contents);
+    assert.deepEqual(new Set(ofSubject('x.2')).size, ofSubject('x.2').length);
+    assert.deepEqual(taken, ['x.2']);
+  });
+
   it('costs no scan of the others for a literal, nor for their common pattern more than one', async () => {
     const { broker, interest } = create();
     const literals = Array.from({ length: 20_000 }, (_, i) => `a.${i}.b`);
@@ -256,6 +349,32 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('pass' as const) }) },
 );
 
+type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
+
+async function take(
+  one: Exclude<Step, { kind: 'publish' }>,
+  { broker, interest, wanted }: { broker: ModelBroker; interest: Interest; wanted: Set<string> },
+): Promise<void> {
+  if (one.kind === 'toggle') {
+    if (wanted.delete(one.pattern)) interest.unwant(one.pattern);
+    else {
+      wanted.add(one.pattern);
+      interest.want(one.pattern);
+    }
+  } else if (one.kind === 'serve') broker.serve();
+  else if (one.kind === 'route') broker.route(one.place);
+  else if (one.kind === 'pass') await passQuarter(broker);
+  else await broker.arrive(one.items);
+}
+
+/** One subscription for each pattern that no other wanted one covers. */
+function assertInForce(broker: ModelBroker, interest: Interest, wanted: readonly string[]): void {
+  const all = [...new Set(wanted)];
+  const expected = all.filter((one) => !all.some((other) => other !== one && covers(other, one)));
+  assert.deepEqual(broker.patterns.sort(), expected.sort());
+  assert.equal(interest.isSettled, true);
+}
+
 function countBy(messages: readonly Heard[]): Map<string, number> {
   const times = new Map<string, number>();
   for (const { subject, content } of messages) {
@@ -277,20 +396,11 @@ describe('Interest, whatever comes in between', () => {
           const wanted = new Set<string>();
           const published: Heard[] = [];
           for (const one of steps) {
-            if (one.kind === 'toggle') {
-              if (wanted.delete(one.pattern)) interest.unwant(one.pattern);
-              else {
-                wanted.add(one.pattern);
-                interest.want(one.pattern);
-              }
-            } else if (one.kind === 'publish') {
+            if (one.kind === 'publish') {
               const message = { subject: one.subject, content: String(published.length) };
               published.push(message);
               broker.publishFromElsewhere(message.subject, message.content, one.isReversed);
-            } else if (one.kind === 'serve') broker.serve();
-            else if (one.kind === 'route') broker.route(one.place);
-            else if (one.kind === 'pass') await passQuarter(broker);
-            else await broker.arrive(one.items);
+            } else await take(one, { broker, interest, wanted });
           }
           await broker.settle();
 
@@ -304,11 +414,44 @@ describe('Interest, whatever comes in between', () => {
               assert.ok(heardTimes <= publishedTimes, `${key} ${heardTimes} times, not ${publishedTimes}`);
             }
           }
-          // In the end there is one subscription for each pattern that no other wanted one covers.
-          const all = [...new Set([...steady, ...wanted])];
-          const expected = all.filter((one) => !all.some((other) => other !== one && covers(other, one)));
-          assert.deepEqual(broker.patterns.sort(), expected.sort());
-          assert.equal(interest.isSettled, true);
+          assertInForce(broker, interest, [...steady, ...wanted]);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('hears nothing twice where there is no room for all, and has them all when there is', async () => {
+    const roomFor = fc.record({
+      kind: fc.constant('room' as const),
+      roomFor: fc.integer({ min: 0, max: 4 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof({ weight: 30, arbitrary: step }, { weight: 2, arbitrary: roomFor }), {
+          maxLength: 200,
+          size: 'max',
+        }),
+        async (steps) => {
+          const { broker, interest, heard } = create();
+          broker.roomFor = 2;
+          const wanted = new Set<string>();
+          let published = 0;
+          for (const one of steps) {
+            if (one.kind === 'room') {
+              broker.roomFor = one.roomFor;
+              interest.retryRefused();
+            } else if (one.kind === 'publish') {
+              published += 1;
+              broker.publishFromElsewhere(one.subject, String(published), one.isReversed);
+            } else await take(one, { broker, interest, wanted });
+          }
+          await broker.settle();
+          broker.roomFor = Number.POSITIVE_INFINITY;
+          interest.retryRefused();
+          await broker.settle();
+          for (const [key, times] of countBy(heard)) assert.equal(times, 1, key);
+          assertInForce(broker, interest, [...wanted]);
         },
       ),
       { numRuns: 2_000 },

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ProtocolHandler } from '@nats-io/transport-node';
-import {
-  Complaints,
-  complaintsMax,
-  disconnectCause,
-  isRefusedSubscription,
-} from '../../../src/bus/nats-errors.ts';
+import { Complaints, complaintsMax, disconnectCause, refusalOf } from '../../../src/bus/nats-errors.ts';
 
 describe('errors of nats-server', () => {
   for (const [said, cause] of [
@@ -17,7 +12,7 @@ describe('errors of nats-server', () => {
     ['Maximum Payload Violation', 'other'],
     ['Maximum Control Line Exceeded', 'other'],
     ['Unknown Protocol Operation', 'other'],
-    ['Maximum Subscriptions Exceeded', undefined],
+    ['Maximum Subscriptions Exceeded', 'other'],
     ['Permissions Violation for Publish to "a"', undefined],
   ] as const) {
     it(`understands '${said}' as ${cause ?? 'no reason to close'}`, () => {
@@ -25,11 +20,14 @@ describe('errors of nats-server', () => {
     });
   }
 
-  it('tells a refused subscription from a refused message', () => {
-    const refused = ['Subscription to "a.>"', 'Publish to "a"'].map((what) =>
-      isRefusedSubscription(ProtocolHandler.toError(`Permissions Violation for ${what}`)),
-    );
-    assert.deepEqual(refused, [true, false]);
+  it('tells a refused subscription from a refused message, and for which want', () => {
+    const refusals = [
+      'Permissions Violation for Subscription to "a.>"',
+      'Permissions Violation for Publish to "a"',
+      'maximum subscriptions exceeded',
+      'Maximum Payload Violation',
+    ].map((said) => refusalOf(ProtocolHandler.toError(said)));
+    assert.deepEqual(refusals, ['permission', undefined, 'limit', undefined]);
   });
 });
 

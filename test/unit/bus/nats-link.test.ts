@@ -41,6 +41,10 @@ describe('the client library', () => {
       'flush',
       'publish',
       'subscribe',
+      '_sub',
+      'sendSubscriptions',
+      'sendCommand',
+      'processPong',
       'unsub',
     ];
     assert.deepEqual(missing(ProtocolHandler.prototype, [...methods, 'reconnect', 'getServer']), []);
@@ -50,7 +54,8 @@ describe('the client library', () => {
     assert.deepEqual(missing(one, [...fields, ...figures]), []);
     assert.equal(typeof one.heartbeats.cancel, 'function');
     assert.equal(typeof one.outbound.size(), 'number');
-    assert.deepEqual([one.subscriptions.all(), one.servers.length()], [[], 1]);
+    assert.deepEqual([one.subscriptions.all(), one.servers.length(), one.pongs], [[], 1, []]);
+    assert.equal(typeof one.subscriptions.cancel, 'function');
   });
 
   it('still has the parts of its transport that NatsTransport reads and overrides', () => {

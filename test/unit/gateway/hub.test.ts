@@ -159,3 +159,15 @@ test('bad channels are answered, and nothing changes', () => {
     rate_limited: 0,
   });
 });
+
+test('of a gap on some channels only those are told who listen to one of them', () => {
+  const { gateway, connect } = createTestGateway();
+  const [first, second, third] = [connect(), connect(), connect()];
+  first.send(subscribe('public.a', 'private.p'));
+  second.send(subscribe('public.*'));
+  gateway.announceBusGapTo(['public.a', 'private.p']);
+  const gaps = [first, second, third].map(
+    (client) => client.received().filter((text) => text.includes('"gap"')).length,
+  );
+  assert.deepEqual(gaps, [1, 0, 0]);
+});
