@@ -113,6 +113,78 @@ describe('totals that only collectors know any more', {
   }
 });
 
+describe('prometheus-otlp', { skip: await skipWithout('otelcol', 'prometheus') }, () => {
+  const nowMs = Date.now();
+  const nanoseconds = (minutesAgo: number): string => `${nowMs - minutesAgo * 60_000}000000`;
+  /** A push of one counter with one point; cumulative temporality is 2, delta 1. */
+  const push = (instance: string, minutesAgo: number, aggregationTemporality: 1 | 2) => ({
+    resource: {
+      attributes: Object.entries({ 'service.name': 'tide', 'service.instance.id': instance }).map(
+        ([key, stringValue]) => ({ key, value: { stringValue } }),
+      ),
+    },
+    scopeMetrics: [
+      {
+        metrics: [
+          {
+            name: 'tidegauge.deliveries.sent',
+            sum: {
+              aggregationTemporality,
+              isMonotonic: true,
+              dataPoints: [
+                {
+                  startTimeUnixNano: nanoseconds(24 * 60),
+                  timeUnixNano: nanoseconds(minutesAgo),
+                  asInt: '1',
+                },
+              ],
+            },
+          },
+        ],
+      },
+    ],
+  });
+
+  test('brings in what waited for hours beside what is new, and a push that is refused takes no other with it', async (t) => {
+    const prometheus = await startPrometheus({
+      extraConfig: prometheusSettings('push.yml'),
+      args: ['--web.enable-otlp-receiver'],
+    });
+    t.after(() => prometheus.stop());
+    const gateway = await startPipeline({
+      files: ['gateway.yaml', 'exits/prometheus-otlp.yaml'],
+      env: { PROMETHEUS_OTLP_URL: `${prometheus.url}/api/v1/otlp` },
+    });
+    t.after(() => gateway.stop());
+    const send = async (...resourceMetrics: object[]): Promise<void> => {
+      const response = await fetch(`${gateway.httpEndpoint}/v1/metrics`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ resourceMetrics }),
+      });
+      assert.equal(response.status, 200);
+    };
+    await send(push('first', 0, 2));
+    // At once, so that whatever puts pushes together could.
+    await Promise.all([
+      send(push('differences', 0, 1)),
+      send(push('old', 5 * 60, 2)),
+      ...['second', 'third'].map((instance) => send(push(instance, 0, 2))),
+    ]);
+    const instances = async (): Promise<string[]> => {
+      const found = await prometheus.query(
+        'count by (instance) (count_over_time(tidegauge_deliveries_sent_total[6h]))',
+      );
+      return found.map(({ labels }) => labels.instance ?? '').sort();
+    };
+    await until(
+      'all are there but the one that cannot be',
+      async () => (await instances()).join() === 'first,old,second,third',
+      { timeoutMs: 20_000, everyMs: 100 },
+    );
+  });
+});
+
 describe('a Prometheus that scrapes', { skip: await skipWithout('otelcol', 'prometheus') }, () => {
   /** As fast as a test wants it, else as it is in the file. */
   const global = { scrape_interval: '500ms', scrape_timeout: '500ms' };
