@@ -52,6 +52,12 @@ export class Audience {
   #unserved = 0;
   /** Something was dropped in the midst of a round: members that had had their turn by then have not been told. */
   #owesWord = false;
+  /**
+   * Outages of the bus of which members are still to be told, each as the number of the first message after it. Whoever
+   * comes to that number from below is told. So each outage keeps its own place; one after which nothing has come shares
+   * it with the next.
+   */
+  #outages: number[] = [];
   readonly #backlog: Backlog;
   readonly #pool: FramePool;
 
@@ -127,6 +133,17 @@ export class Audience {
     return this.#endRound();
   }
 
+  /** The bus was away. Whoever waits for messages from before that is told behind them, and the others at once. */
+  missBus(member: Connection): void {
+    const end = this.#base + this.#waiting.length;
+    if (member.nextMessage === end) {
+      member.missBus();
+      member.tellOfMissed();
+    } else if (this.#outages.at(-1) !== end) {
+      this.#outages.push(end);
+    }
+  }
+
   /**
    * Drops the messages up to that number of the backlog which are not being written yet, and counts for each member how
    * many it misses. Those behind them move up in number. Answers with what was dropped.
@@ -138,23 +155,41 @@ export class Audience {
     if (count === 0) return [];
     if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
+    const lastOutage = this.#moveOutages(from, to);
     for (const member of this.members) {
       if (member.nextMessage >= to) {
         member.nextMessage -= count;
       } else {
         member.miss(to - Math.max(from, member.nextMessage));
+        // It will not come to that number from below any more.
+        if (member.nextMessage >= from && member.nextMessage < lastOutage) member.missBus();
         member.nextMessage = Math.min(from, member.nextMessage);
       }
     }
     return this.#backlog.all(this.#waiting.remove(first, count));
   }
 
+  /**
+   * The messages from one number on, before another, are dropped; outages among them stay where those were. Answers with
+   * the number that the last one of those had, or with `from` when there was none.
+   */
+  #moveOutages(from: number, to: number): number {
+    if (this.#outages.length === 0) return from;
+    const last = this.#outages.findLast((outage) => outage <= to) ?? from;
+    const moved = this.#outages.map((outage) => Math.max(Math.min(outage, from), outage - (to - from)));
+    this.#outages = [...new Set(moved)].filter((outage) => outage > this.#base);
+    return last;
+  }
+
   #beginRound(): void {
     this.#unserved = this.members.length;
     this.#owesWord = false;
     let from = 0;
-    while (from < this.#waiting.length && this.#batches.length < ROUND_CHUNKS) {
-      const messages = this.#chunk(from, this.#waiting.length);
+    // The word of an outage comes between two rounds, so that those who need it share their batches like all others.
+    const outage = this.#outages[0] ?? Number.POSITIVE_INFINITY;
+    const length = Math.min(this.#waiting.length, outage - this.#base);
+    while (from < length && this.#batches.length < ROUND_CHUNKS) {
+      const messages = this.#chunk(from, length);
       this.#batches.push(this.#batch(this.#base + from, messages));
       for (const message of messages) message.isBeingWritten = true;
       from += messages.length;
@@ -171,11 +206,27 @@ export class Audience {
     this.#batches = [];
     this.#waiting.drop(this.#roundEnd - this.#base);
     this.#base = this.#roundEnd;
+    if (this.#outages[0] === this.#base) this.#outages.shift();
     return written;
   }
 
   /** Sends a member what it needs before number `end`, in the batches of the round where it needs all of one. */
   #deliverTo(member: Connection, end: number, nowMs: number): void {
+    if (this.#outages.length > 0) this.#deliverUpToOutages(member, end, nowMs);
+    this.#deliverPart(member, end, nowMs);
+  }
+
+  #deliverUpToOutages(member: Connection, end: number, nowMs: number): void {
+    for (const outage of this.#outages) {
+      if (member.membership !== this || outage > end) return;
+      if (member.nextMessage >= outage) continue;
+      this.#deliverPart(member, outage, nowMs);
+      // What comes next finds out that it has missed something.
+      member.missBus();
+    }
+  }
+
+  #deliverPart(member: Connection, end: number, nowMs: number): void {
     for (const batch of this.#batches) {
       if (member.membership !== this) return;
       if (batch.to > end || member.nextMessage >= batch.to) continue;

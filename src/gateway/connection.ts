@@ -8,7 +8,7 @@
  */
 import type { Batch } from './audience.ts';
 import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } from './close-codes.ts';
-import { framesLength, joinFrames, ofOwnSize } from './fanout.ts';
+import { type Fanout, framesLength, joinFrames, ofOwnSize } from './fanout.ts';
 import type { Frame } from './frame.ts';
 import { HeldMessages } from './held-messages.ts';
 import { ConnectionCounts, type Ledger } from './ledger.ts';
@@ -179,7 +179,11 @@ export class Connection {
     const { slowPolicy, bufferedMax } = this.#limits;
     if (slowPolicy === 'conflate') return this.#hold(batch);
     const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
-    if (fits) return this.#writeBatch(batch, messages, nowMs);
+    if (fits) {
+      // Its place is behind what waits, and before this. Over the bound it takes no more than its own length, once.
+      this.#tellOfBus();
+      return this.#writeBatch(batch, messages, nowMs);
+    }
     this.counts.drop('slow_consumer', messages);
     if (slowPolicy === 'disconnect') return this.close('slow_consumer');
     this.#isSkipping = true;
@@ -270,10 +274,13 @@ export class Connection {
     this.#miss().overload += messages;
   }
 
-  /** The bus was away, and nobody can know what was published meanwhile. */
+  /**
+   * The bus was away, and nobody can know what was published meanwhile. It has been sent by now what it is to hear from
+   * before that, or holds it. Of several outages that it has not been told of, the last has the word.
+   */
   missBus(): void {
     this.#miss().isBus = true;
-    this.tellOfMissed();
+    this.#held?.markOutage();
   }
 
   #miss(): Missed {
@@ -286,14 +293,14 @@ export class Connection {
     return this.#missed !== undefined;
   }
 
-  /** Tells what it has missed, unless something waits: then it is told as soon as nothing does. */
+  /**
+   * Tells what it has missed, unless something waits: then it is told as soon as nothing does, and of an outage of the
+   * bus before anything newer is written.
+   */
   tellOfMissed(): void {
     const missed = this.#missed;
     if (missed === undefined) return;
-    if (missed.isBus && this.#canBeTold()) {
-      missed.isBus = false;
-      this.#events.gap(this, 'bus', null);
-    }
+    if (this.#canBeTold()) this.#tellOfBus();
     if (missed.overload > 0 && this.#canBeTold()) {
       const messages = missed.overload;
       missed.overload = 0;
@@ -305,6 +312,14 @@ export class Connection {
       this.#events.gap(this, 'slow', messages);
     }
     if (!missed.isBus && missed.overload === 0 && missed.slow === 0) this.#missed = undefined;
+  }
+
+  /** Whatever waits: the word goes behind it, and behind what was held before the outage. */
+  #tellOfBus(): void {
+    if (this.#missed?.isBus !== true) return;
+    this.#missed.isBus = false;
+    if (this.#held !== undefined) this.#writeHeld(this.#held.takeEarlier(), this.#events.nowMs());
+    this.#events.gap(this, 'bus', null);
   }
 
   #canBeTold(): boolean {
@@ -323,11 +338,15 @@ export class Connection {
     this.#release(this.#events.nowMs());
   }
 
-  /** Writes what was held back. */
+  /** Writes what was held back, and what is owed of an outage at its place. */
   #release(nowMs: number): void {
-    if (this.#held === undefined || this.#held.count === 0) return;
-    const messages = this.#held.take();
+    this.#tellOfBus();
+    if (this.#held !== undefined) this.#writeHeld(this.#held.take(), nowMs);
+  }
+
+  #writeHeld(messages: readonly Fanout[], nowMs: number): void {
     const count = messages.length;
+    if (count === 0) return;
     let payloadBytes = 0;
     for (const message of messages) payloadBytes += message.payloadLength;
     this.counts.wait(-count);
@@ -347,6 +366,12 @@ export class Connection {
       this.close('slow_consumer');
       return false;
     }
+    return this.sayAnyway(frame, nowMs);
+  }
+
+  /** As `say`, however much waits: for a word that has its place, and is not said again before something is taken. */
+  sayAnyway(frame: Frame, nowMs: number): boolean {
+    if (this.isClosing) return false;
     this.lastMessageAtMs = nowMs;
     this.#write(frame.bytes, 1, frame.payloadLength, 0, nowMs);
     return true;

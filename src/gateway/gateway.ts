@@ -252,14 +252,14 @@ export class Gateway {
     this.drain.connectionEnded();
   }
 
-  /** Tells every client that it may have missed something while the bus was away. */
+  /** Tells every client, in the order of its messages, that it may have missed something while the bus was away. */
   announceBusGap(): void {
-    for (const connection of this.connections) connection.missBus();
+    for (const connection of this.connections) this.hub.missBus(connection);
   }
 
   /** Likewise those who listen to one of the patterns, which the bus had not let us hear. */
   announceBusGapTo(patterns: readonly string[]): void {
-    this.hub.visitListeners(new Set(patterns), (connection) => connection.missBus());
+    this.hub.visitListeners(new Set(patterns), (connection) => this.hub.missBus(connection));
   }
 
   /** The oldest connections and their counts now. */

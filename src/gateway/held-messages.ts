@@ -1,41 +1,61 @@
 /**
  * What a congested connection is to hear when it can: the last message of each subject, in the order in which
  * those came. For streams of values, where only the newest is of interest.
+ *
+ * An outage of the bus parts them in two, for the word of it has its place in between. A newer message still replaces
+ * one from before the outage: what is not heard is not heard too late. The parts share no subject.
  */
-import type { Fanout } from './fanout.ts';
+import { type Fanout, framesLength } from './fanout.ts';
 
 export class HeldMessages {
-  readonly #bySubject = new Map<string, Fanout>();
+  #bySubject = new Map<string, Fanout>();
+  /** From before an outage that the client is still to be told of; undefined when there is none. */
+  #earlier: Map<string, Fanout> | undefined;
   /** Whole frames. */
   bytes = 0;
 
-  get count(): number {
-    return this.#bySubject.size;
-  }
-
   /** Bytes that holding this message would add; what it replaces goes. */
   growth(message: Fanout): number {
-    return message.bytes.length - (this.#bySubject.get(message.subject)?.bytes.length ?? 0);
+    return message.bytes.length - this.#bytesOf(message.subject);
+  }
+
+  #bytesOf(subject: string): number {
+    return (this.#bySubject.get(subject) ?? this.#earlier?.get(subject))?.bytes.length ?? 0;
   }
 
   /** Holds a message. True when it has replaced an older one. */
   hold(message: Fanout): boolean {
-    const { subject } = message;
-    this.bytes += this.growth(message);
-    const hasReplaced = this.#bySubject.delete(subject);
-    this.#bySubject.set(subject, message.kept);
+    const hasReplaced = this.release(message.subject);
+    this.#bySubject.set(message.subject, message.kept);
+    this.bytes += message.bytes.length;
     return hasReplaced;
   }
 
   /** Forgets the message of a subject. False when there is none. */
   release(subject: string): boolean {
-    this.bytes -= this.#bySubject.get(subject)?.bytes.length ?? 0;
-    return this.#bySubject.delete(subject);
+    this.bytes -= this.#bytesOf(subject);
+    return this.#bySubject.delete(subject) || this.#earlier?.delete(subject) === true;
+  }
+
+  /** There was an outage: all that is held now is from before it. Of several outages the last parts them. */
+  markOutage(): void {
+    const messages = this.#bySubject;
+    this.#bySubject = new Map();
+    if (this.#earlier === undefined) this.#earlier = messages;
+    else for (const [subject, message] of messages) this.#earlier.set(subject, message);
+  }
+
+  /** Hands out what is from before the outage. */
+  takeEarlier(): Fanout[] {
+    const messages = [...(this.#earlier?.values() ?? [])];
+    this.#earlier = undefined;
+    this.bytes -= framesLength(messages);
+    return messages;
   }
 
   /** Hands out everything, and is empty. */
   take(): Fanout[] {
-    const messages = [...this.#bySubject.values()];
+    const messages = [...this.takeEarlier(), ...this.#bySubject.values()];
     this.#bySubject.clear();
     this.bytes = 0;
     return messages;

@@ -160,6 +160,14 @@ export class Hub {
     }
   }
 
+  /** The bus was away: the connection is told of it behind what waits for it here from before that. */
+  missBus(connection: Connection): void {
+    const audience = connection.membership as Audience | undefined;
+    if (audience !== undefined) return audience.missBus(connection);
+    connection.missBus();
+    connection.tellOfMissed();
+  }
+
   /** A message from the bus. It is on its way when this turn of the event loop ends, or when its turn comes. */
   publish(subject: string, payload: Uint8Array): void {
     this.#match += 1;

@@ -199,7 +199,7 @@ export function sayGap(
   around: Pick<SessionSurroundings, 'ledger' | 'nowMs'>,
 ): void {
   const frame = encodeTextFrame(encodeServerMessage({ type: 'gap', reason, dropped }));
-  if (connection.say(frame, around.nowMs())) around.ledger.gaps[reason] += 1;
+  if (connection.sayAnyway(frame, around.nowMs())) around.ledger.gaps[reason] += 1;
 }
 
 /** Tells the client that it will be closed, and in how many milliseconds it should reconnect. */

@@ -90,6 +90,30 @@ const bugs: SeededBug[] = [
     to: '',
   },
   {
+    what: 'an outage of the bus is told before what waits for the flush',
+    file: 'audience.ts',
+    from: 'if (member.nextMessage === end) {',
+    to: 'if (end >= 0) {',
+  },
+  {
+    what: 'an outage among dropped messages is not told',
+    file: 'audience.ts',
+    from: 'if (member.nextMessage >= from && member.nextMessage < lastOutage) member.missBus();',
+    to: '',
+  },
+  {
+    what: 'what a slow client is sent overtakes the word of an outage',
+    file: 'connection.ts',
+    from: 'this.#tellOfBus();\n      return this.#writeBatch',
+    to: 'return this.#writeBatch',
+  },
+  {
+    what: 'the word of an outage overtakes what is held back',
+    file: 'connection.ts',
+    from: 'this.#held?.markOutage();',
+    to: '',
+  },
+  {
     what: 'skipping never ends',
     file: 'connection.ts',
     from: 'this.#isSkipping = false;',

@@ -19,6 +19,8 @@ type ModelClient = {
   hasSubscribed: boolean;
   /** Published messages that this client should be sent while it stays, in order. */
   expected: string[];
+  /** Outages of the bus, each by how many messages were expected before it. */
+  outages: number[];
   isOpen: boolean;
   /** Its next write fails, so nothing more reaches it, though the gateway cannot know yet. */
   isBroken: boolean;
@@ -54,6 +56,7 @@ class Connect implements Command {
       patterns: new Set(['public.>']),
       hasSubscribed: false,
       expected: [],
+      outages: [],
       isOpen: true,
       isBroken: false,
       sent: { messages: 0, bytes: 0 },
@@ -135,6 +138,11 @@ function publish(subject: string, size: number): Command {
     }
   });
 }
+
+const outage = new Global('the bus was away', (model, real) => {
+  real.test.gateway.announceBusGap();
+  for (const client of model.clients) if (client.isOpen) client.outages.push(client.expected.length);
+});
 
 /** Clients that the gateway has meanwhile begun to close hear nothing more. */
 function noticeCuts(model: Model, real: Real): void {
@@ -248,6 +256,7 @@ function settle(model: Model, real: Real): void {
       // It has been told of everything that it missed.
       assert.equal(missedBy(received, 'slow'), droppedSlow);
       assert.equal(missedBy(received, 'overload'), droppedOverload);
+      assertToldOfOutages(received, client, true);
       if (droppedSlow + droppedOverload === 0) assertLatest(heard, client.expected);
     } else if (fake.closeCode === 1012 && !fake.hasEnded && !client.isBroken) {
       // Closed by the drain, and about to answer: it has been sent everything that was published before.
@@ -260,6 +269,7 @@ function settle(model: Model, real: Real): void {
       assert.equal(matched, delivered + droppedSlow + counts.droppedConflated + counts.droppedOverload);
       // One that was found slow by the last deliveries is not matched by what comes behind them.
       if (droppedSlow === 0) assert.equal(matched, client.expected.length);
+      assertToldOfOutages(fake.received(), client, droppedSlow === 0);
     }
     fake.closeFromClient(1000);
   });
@@ -288,6 +298,21 @@ function missedBy(received: readonly string[], reason: string): number {
     .reduce((sum, text) => sum + (JSON.parse(text) as { dropped: number }).dropped, 0);
 }
 
+/** Each word of an outage stands where one was, and the last word where the last was: they may have been put together. */
+function assertToldOfOutages(received: readonly string[], client: ModelClient, isComplete: boolean): void {
+  const places = new Map(client.expected.map((message, place) => [message, place]));
+  const isWord = (text: string): boolean => text.startsWith('{"type":"gap","reason":"bus"');
+  const heard = received.filter((text) => isWord(text) || places.has(text));
+  const words = heard.flatMap((text, index) => (isWord(text) ? [index] : []));
+  const isFor = (index: number, place: number): boolean =>
+    heard.slice(0, index).every((text) => isWord(text) || places.get(text)! < place) &&
+    heard.slice(index).every((text) => isWord(text) || places.get(text)! >= place);
+  for (const index of words) assert.ok(client.outages.some((place) => isFor(index, place)));
+  assert.ok(words.length <= client.outages.length);
+  const last = client.outages.at(-1);
+  if (isComplete && last !== undefined) assert.ok(words.length > 0 && isFor(words.at(-1)!, last));
+}
+
 /** Of each subject the last message has been heard, whatever was conflated. */
 function assertLatest(heard: readonly string[], expected: readonly string[]): void {
   const last = (messages: readonly string[]) =>
@@ -307,6 +332,7 @@ const commands: fc.Arbitrary<Command>[] = [
   publication,
   publication,
   fc.constant(new Global('turn', (_model, real) => real.test.turn())),
+  fc.constant(outage),
   fc
     .tuple(client, fc.subarray(channels, { minLength: 1, maxLength: 3 }))
     .map(
