@@ -35,6 +35,9 @@ export type Batch = {
   kept: Buffer | undefined;
 };
 
+/** What members are told when they come to a number from below: behind all that is before it, and before the rest. */
+type Word = { place: number; isOutage: boolean; dropped: number };
+
 export class Audience {
   readonly key: string;
   readonly patterns: readonly string[];
@@ -53,11 +56,10 @@ export class Audience {
   /** Something was dropped in the midst of a round: members that had had their turn by then have not been told. */
   #owesWord = false;
   /**
-   * Outages of the bus of which members are still to be told, each as the number of the first message after it. Whoever
-   * comes to that number from below is told. So each outage keeps its own place; one after which nothing has come shares
-   * it with the next.
+   * Outages of the bus, each at the first message after it, and what was dropped behind the round that is being written. So
+   * each outage keeps its own place; one after which nothing has come shares it with the next.
    */
-  #outages: number[] = [];
+  #words: Word[] = [];
   readonly #backlog: Backlog;
   readonly #pool: FramePool;
 
@@ -139,8 +141,10 @@ export class Audience {
     if (member.nextMessage === end) {
       member.missBus();
       member.tellOfMissed();
-    } else if (this.#outages.at(-1) !== end) {
-      this.#outages.push(end);
+    } else if (this.#words.at(-1)?.place === end) {
+      this.#words.at(-1)!.isOutage = true;
+    } else {
+      this.#words.push({ place: end, isOutage: true, dropped: 0 });
     }
   }
 
@@ -155,17 +159,19 @@ export class Audience {
     if (count === 0) return [];
     if (this.#unserved > 0) this.#owesWord = true;
     const to = from + count;
-    const lastOutage = this.#moveOutages(from, to);
+    const lastOutage = this.#moveWords(from, to);
     for (const member of this.members) {
       if (member.nextMessage >= to) {
         member.nextMessage -= count;
-      } else {
-        member.miss(to - Math.max(from, member.nextMessage));
+      } else if (member.nextMessage >= from) {
+        member.miss(to - member.nextMessage);
         // It will not come to that number from below any more.
-        if (member.nextMessage >= from && member.nextMessage < lastOutage) member.missBus();
-        member.nextMessage = Math.min(from, member.nextMessage);
+        if (member.nextMessage < lastOutage) member.missBus();
+        member.nextMessage = from;
       }
     }
+    // The others have their part of the round to come, and hear of this behind it.
+    if (this.#unserved > 0) this.#noteDropped(from, count);
     return this.#backlog.all(this.#waiting.remove(first, count));
   }
 
@@ -173,12 +179,22 @@ export class Audience {
    * The messages from one number on, before another, are dropped; outages among them stay where those were. Answers with
    * the number that the last one of those had, or with `from` when there was none.
    */
-  #moveOutages(from: number, to: number): number {
-    if (this.#outages.length === 0) return from;
-    const last = this.#outages.findLast((outage) => outage <= to) ?? from;
-    const moved = this.#outages.map((outage) => Math.max(Math.min(outage, from), outage - (to - from)));
-    this.#outages = [...new Set(moved)].filter((outage) => outage > this.#base);
+  #moveWords(from: number, to: number): number {
+    if (this.#words.length === 0) return from;
+    const last = this.#words.findLast(({ place, isOutage }) => isOutage && place <= to)?.place ?? from;
+    const words: Word[] = [];
+    for (const word of this.#words) {
+      if (word.place > from) word.place = Math.max(from, word.place - (to - from));
+      if (words.at(-1)?.place === word.place) words.at(-1)!.isOutage ||= word.isOutage;
+      else if (word.place > this.#base) words.push(word);
+    }
+    this.#words = words;
     return last;
+  }
+
+  #noteDropped(place: number, count: number): void {
+    if (this.#words[0]?.place !== place) this.#words.unshift({ place, isOutage: false, dropped: 0 });
+    this.#words[0]!.dropped += count;
   }
 
   #beginRound(): void {
@@ -186,8 +202,8 @@ export class Audience {
     this.#owesWord = false;
     let from = 0;
     // The word of an outage comes between two rounds, so that those who need it share their batches like all others.
-    const outage = this.#outages[0] ?? Number.POSITIVE_INFINITY;
-    const length = Math.min(this.#waiting.length, outage - this.#base);
+    const place = this.#words[0]?.place ?? Number.POSITIVE_INFINITY;
+    const length = Math.min(this.#waiting.length, place - this.#base);
     while (from < length && this.#batches.length < ROUND_CHUNKS) {
       const messages = this.#chunk(from, length);
       this.#batches.push(this.#batch(this.#base + from, messages));
@@ -206,23 +222,26 @@ export class Audience {
     this.#batches = [];
     this.#waiting.drop(this.#roundEnd - this.#base);
     this.#base = this.#roundEnd;
-    if (this.#outages[0] === this.#base) this.#outages.shift();
+    if (this.#words[0]?.place === this.#base) this.#words.shift();
     return written;
   }
 
   /** Sends a member what it needs before number `end`, in the batches of the round where it needs all of one. */
   #deliverTo(member: Connection, end: number, nowMs: number): void {
-    if (this.#outages.length > 0) this.#deliverUpToOutages(member, end, nowMs);
+    if (this.#words.length > 0) this.#deliverUpToWords(member, end, nowMs);
     this.#deliverPart(member, end, nowMs);
   }
 
-  #deliverUpToOutages(member: Connection, end: number, nowMs: number): void {
-    for (const outage of this.#outages) {
-      if (member.membership !== this || outage > end) return;
-      if (member.nextMessage >= outage) continue;
-      this.#deliverPart(member, outage, nowMs);
+  #deliverUpToWords(member: Connection, end: number, nowMs: number): void {
+    for (const { place, isOutage, dropped } of this.#words) {
+      if (place > end) return;
+      if (member.nextMessage >= place) continue;
+      this.#deliverPart(member, place, nowMs);
+      // Delivering may have found it slow, which took it out.
+      if (member.membership !== this) return;
       // What comes next finds out that it has missed something.
-      member.missBus();
+      if (dropped > 0) member.miss(dropped);
+      if (isOutage) member.missBus();
     }
   }
 

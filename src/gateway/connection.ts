@@ -180,8 +180,8 @@ export class Connection {
     if (slowPolicy === 'conflate') return this.#hold(batch);
     const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
     if (fits) {
-      // Its place is behind what waits, and before this. Over the bound it takes no more than its own length, once.
-      this.#tellOfBus();
+      // Their place is behind what waits, and before this. Over the bound they take no more than their own length, once.
+      this.#tellInPlace();
       return this.#writeBatch(batch, messages, nowMs);
     }
     this.counts.drop('slow_consumer', messages);
@@ -267,20 +267,22 @@ export class Connection {
     else if (this.#limits.slowPolicy === 'drop') this.#isSkipping = true;
   }
 
-  /** Messages that were dropped before they could be delivered, because more came than can be sent. */
+  /**
+   * Messages that were dropped before they could be delivered, because more came than can be sent. It has been sent by
+   * now what it is to hear from before them, or holds it. Of several times of which it has not been told, the last has the
+   * word.
+   */
   miss(messages: number): void {
     this.counts.match(messages);
     this.counts.drop('overload', messages);
     this.#miss().overload += messages;
+    this.#held?.part();
   }
 
-  /**
-   * The bus was away, and nobody can know what was published meanwhile. It has been sent by now what it is to hear from
-   * before that, or holds it. Of several outages that it has not been told of, the last has the word.
-   */
+  /** The bus was away, and nobody can know what was published meanwhile. Otherwise as `miss`. */
   missBus(): void {
     this.#miss().isBus = true;
-    this.#held?.markOutage();
+    this.#held?.part();
   }
 
   #miss(): Missed {
@@ -295,17 +297,12 @@ export class Connection {
 
   /**
    * Tells what it has missed, unless something waits: then it is told as soon as nothing does, and of an outage of the
-   * bus before anything newer is written.
+   * bus or an overload before anything newer is written.
    */
   tellOfMissed(): void {
     const missed = this.#missed;
     if (missed === undefined) return;
-    if (this.#canBeTold()) this.#tellOfBus();
-    if (missed.overload > 0 && this.#canBeTold()) {
-      const messages = missed.overload;
-      missed.overload = 0;
-      this.#events.gap(this, 'overload', messages);
-    }
+    if (this.#canBeTold()) this.#tellInPlace();
     if (missed.slow > 0 && this.#canBeTold()) {
       const messages = missed.slow;
       missed.slow = 0;
@@ -314,12 +311,17 @@ export class Connection {
     if (!missed.isBus && missed.overload === 0 && missed.slow === 0) this.#missed = undefined;
   }
 
-  /** Whatever waits: the word goes behind it, and behind what was held before the outage. */
-  #tellOfBus(): void {
-    if (this.#missed?.isBus !== true) return;
-    this.#missed.isBus = false;
+  /** Tells of outages and overloads whatever waits, behind that, and behind what was held before them. */
+  #tellInPlace(): void {
+    const missed = this.#missed;
+    if (missed === undefined) return;
+    const { isBus, overload } = missed;
+    if (!isBus && overload === 0) return;
+    missed.isBus = false;
+    missed.overload = 0;
     if (this.#held !== undefined) this.#writeHeld(this.#held.takeEarlier(), this.#events.nowMs());
-    this.#events.gap(this, 'bus', null);
+    if (isBus) this.#events.gap(this, 'bus', null);
+    if (overload > 0) this.#events.gap(this, 'overload', overload);
   }
 
   #canBeTold(): boolean {
@@ -338,9 +340,9 @@ export class Connection {
     this.#release(this.#events.nowMs());
   }
 
-  /** Writes what was held back, and what is owed of an outage at its place. */
+  /** Writes what was held back, and the words that have their place among it. */
   #release(nowMs: number): void {
-    this.#tellOfBus();
+    this.#tellInPlace();
     if (this.#held !== undefined) this.#writeHeld(this.#held.take(), nowMs);
   }
 

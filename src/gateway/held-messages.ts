@@ -2,14 +2,14 @@
  * What a congested connection is to hear when it can: the last message of each subject, in the order in which
  * those came. For streams of values, where only the newest is of interest.
  *
- * An outage of the bus parts them in two, for the word of it has its place in between. A newer message still replaces
- * one from before the outage: what is not heard is not heard too late. The parts share no subject.
+ * An outage of the bus, or an overload, parts them in two, for the word of what was missed has its place in between. A
+ * newer message still replaces one from before: what is not heard is not heard too late. The parts share no subject.
  */
 import { type Fanout, framesLength } from './fanout.ts';
 
 export class HeldMessages {
   #bySubject = new Map<string, Fanout>();
-  /** From before an outage that the client is still to be told of; undefined when there is none. */
+  /** From before something was missed of which the client is still to be told; undefined when there is nothing. */
   #earlier: Map<string, Fanout> | undefined;
   /** Whole frames. */
   bytes = 0;
@@ -37,15 +37,15 @@ export class HeldMessages {
     return this.#bySubject.delete(subject) || this.#earlier?.delete(subject) === true;
   }
 
-  /** There was an outage: all that is held now is from before it. Of several outages the last parts them. */
-  markOutage(): void {
+  /** Something has been missed: all that is held now is from before that. Of several times the last parts them. */
+  part(): void {
     const messages = this.#bySubject;
     this.#bySubject = new Map();
     if (this.#earlier === undefined) this.#earlier = messages;
     else for (const [subject, message] of messages) this.#earlier.set(subject, message);
   }
 
-  /** Hands out what is from before the outage. */
+  /** Hands out what is from before that. */
   takeEarlier(): Fanout[] {
     const messages = [...(this.#earlier?.values() ?? [])];
     this.#earlier = undefined;

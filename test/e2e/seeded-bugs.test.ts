@@ -98,19 +98,31 @@ const bugs: SeededBug[] = [
   {
     what: 'an outage among dropped messages is not told',
     file: 'audience.ts',
-    from: 'if (member.nextMessage >= from && member.nextMessage < lastOutage) member.missBus();',
+    from: 'if (member.nextMessage < lastOutage) member.missBus();',
     to: '',
   },
   {
     what: 'what a slow client is sent overtakes the word of an outage',
     file: 'connection.ts',
-    from: 'this.#tellOfBus();\n      return this.#writeBatch',
+    from: 'this.#tellInPlace();\n      return this.#writeBatch',
     to: 'return this.#writeBatch',
   },
   {
     what: 'the word of an outage overtakes what is held back',
     file: 'connection.ts',
-    from: 'this.#held?.markOutage();',
+    from: 'this.#miss().isBus = true;\n    this.#held?.part();',
+    to: 'this.#miss().isBus = true;',
+  },
+  {
+    what: 'the word of an overload overtakes what is held back',
+    file: 'connection.ts',
+    from: 'this.#miss().overload += messages;\n    this.#held?.part();',
+    to: 'this.#miss().overload += messages;',
+  },
+  {
+    what: 'what was dropped behind a round is not told to those who wait for it',
+    file: 'audience.ts',
+    from: 'if (dropped > 0) member.miss(dropped);',
     to: '',
   },
   {
@@ -212,7 +224,7 @@ const bugs: SeededBug[] = [
   {
     what: 'dropped messages are not counted for who missed them',
     file: 'audience.ts',
-    from: 'member.miss(to - Math.max(from, member.nextMessage));',
+    from: 'member.miss(to - member.nextMessage);',
     to: '',
   },
   {

@@ -225,6 +225,47 @@ describe('where the oldest messages are dropped', () => {
   });
 });
 
+describe('what was dropped in the midst of a flush, and an outage', () => {
+  const told = (messages: number): string => `{"type":"gap","reason":"overload","dropped":${messages}}`;
+  const cases: { what: string; sizes: number[]; outageAfter: number; heard: string[] }[] = [
+    {
+      what: 'behind it have a place each',
+      sizes: [198, 198, 198, 198, 198],
+      outageAfter: 4,
+      heard: ['1', told(1), '3', '4', gap, '5'],
+    },
+    {
+      what: 'that more is dropped around have one place',
+      sizes: [198, 198, 198, 198, 198, 198, 198, 198, 198],
+      outageAfter: 5,
+      heard: ['1', gap, told(5), '7', '8', '9'],
+    },
+    {
+      what: 'with nothing left between them have one place',
+      sizes: [198, 2_000],
+      outageAfter: 2,
+      heard: ['1', gap, told(1)],
+    },
+  ];
+  for (const { what, sizes, outageAfter, heard } of cases) {
+    test(what, () => {
+      const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
+      const clients = connectMany(given, 24);
+      for (const [index, size] of sizes.entries()) {
+        publish(given, `${index + 1} `.padEnd(size, 'x'));
+        // The first is being written, and some have it.
+        if (index === 0) given.turn();
+        if (index + 1 === outageAfter) given.gateway.announceBusGap();
+      }
+      finish(given);
+      for (const client of clients) assert.deepEqual(heardBy(client), heard);
+      assert.equal(given.figures().gaps.bus, 24);
+      assert.equal(given.figures().gaps.overload, 24);
+      assert.equal(given.figures().ledgerDrift, 0);
+    });
+  }
+});
+
 describe('a congested client', () => {
   for (const slowPolicy of ['disconnect', 'drop'] as const) {
     test(`with the policy ${slowPolicy} is told behind what waits and before anything newer`, () => {

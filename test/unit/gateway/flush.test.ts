@@ -280,6 +280,25 @@ test('a drop in the midst of a flush counts for each member what it misses, and 
   assert.equal(given.figures().ledgerDrift, 0);
 });
 
+test('a drop in the midst of a flush is told behind what each is sent in it', () => {
+  const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
+  const clients = connectMany(given, 24);
+  const say = (number: number): void => {
+    given.gateway.hub.publish('public.a', Buffer.from(`${number} `.padEnd(198, 'x')));
+  };
+  say(1);
+  given.turn();
+  for (let number = 2; number <= 10; number += 1) say(number);
+  while (!given.isIdle()) given.turn();
+  for (const client of clients) {
+    const [first, second = '', ...rest] = client.received().slice(1);
+    // Who fetches afresh when told would put what came before that over what it has fetched.
+    assert.equal(first?.split(' ')[0], '1');
+    assert.equal(second, `{"type":"gap","reason":"overload","dropped":${9 - rest.length}}`);
+  }
+  assert.equal(given.figures().gaps.overload, 24);
+});
+
 test('a late member is not passed over when what it never needed is dropped', () => {
   const given = createTestGateway({ flushSliceMs: 8, pendingMax: roomFor(4.9, 198) });
   connectMany(given, 24);

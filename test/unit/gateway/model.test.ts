@@ -34,6 +34,8 @@ type Model = {
   /** Whether it may be told to leave, and has been. */
   mayDrain: boolean;
   isDraining: boolean;
+  /** Of how much a client has been told at each place: with `conflate` several words may become one, at the last's place. */
+  isTold: 'of all' | 'of some';
 };
 type Real = { test: TestGateway; clients: FakeClient[]; last: GatewayFigures };
 type Command = fc.Command<Model, Real>;
@@ -257,6 +259,8 @@ function settle(model: Model, real: Real): void {
       assert.equal(missedBy(received, 'slow'), droppedSlow);
       assert.equal(missedBy(received, 'overload'), droppedOverload);
       assertToldOfOutages(received, client, true);
+      if (droppedSlow + droppedConflated === 0)
+        assertToldOfOverloads(received, client.expected, model.isTold);
       if (droppedSlow + droppedOverload === 0) assertLatest(heard, client.expected);
     } else if (fake.closeCode === 1012 && !fake.hasEnded && !client.isBroken) {
       // Closed by the drain, and about to answer: it has been sent everything that was published before.
@@ -311,6 +315,27 @@ function assertToldOfOutages(received: readonly string[], client: ModelClient, i
   assert.ok(words.length <= client.outages.length);
   const last = client.outages.at(-1);
   if (isComplete && last !== undefined) assert.ok(words.length > 0 && isFor(words.at(-1)!, last));
+}
+
+/**
+ * Before each message it has been told of those dropped before that one, and of no others; or of fewer, where words may be
+ * put together.
+ */
+function assertToldOfOverloads(
+  received: readonly string[],
+  expected: readonly string[],
+  isTold: 'of all' | 'of some',
+): void {
+  const places = new Map(expected.map((message, place) => [message, place]));
+  let missed = 0;
+  let heard = 0;
+  for (const text of received) {
+    missed += missedBy([text], 'overload');
+    const place = places.get(text);
+    if (place === undefined) continue;
+    assert.ok(isTold === 'of all' ? missed === place - heard : missed <= place - heard);
+    heard += 1;
+  }
 }
 
 /** Of each subject the last message has been heard, whatever was conflated. */
@@ -442,6 +467,7 @@ test('table, ledger and hub agree with the model after every command', () => {
         expectedSeconds: 0,
         mayDrain,
         isDraining: false,
+        isTold: given.slowPolicy === 'conflate' ? 'of some' : 'of all',
       };
       const real: Real = { test: gateway, clients: [], last: gateway.figures() };
       fc.modelRun(() => ({ model, real }), cmds);

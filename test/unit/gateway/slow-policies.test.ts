@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FakeClient } from '../../support/fake-client.ts';
-import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
+import { createTestGateway, roomFor, type TestGateway } from '../../support/test-gateway.ts';
 
 const everything = Number.MAX_SAFE_INTEGER;
 
@@ -117,6 +117,21 @@ describe('policy conflate', () => {
     publish(given, 'public.p', '4', '5');
     client.drain(everything);
     assert.deepEqual(heardBy(client).slice(1), ['{"type":"gap","reason":"slow","dropped":1}', '5']);
+    assert.equal(given.figures().ledgerDrift, 0);
+  });
+
+  test('what was held before messages were dropped in an overload goes out before the word of that', () => {
+    const given = createTestGateway({ slowPolicy: 'conflate', pendingMax: roomFor(1.9, 198) });
+    const client = given.connect();
+    client.stopTaking();
+    const filled = (text: string): string => `${text} `.padEnd(198, 'x');
+    publish(given, 'public.a', filled('0'), filled('a1'));
+    for (const text of ['a2', 'a3']) given.gateway.hub.publish('public.a', Buffer.from(filled(text)));
+    publish(given, 'public.b', filled('b1'));
+    client.drain(everything);
+    const heard = heardBy(client).map((text) => text.replace(/ x+$/, ''));
+    // Were the word first, a client that fetched a3 for it would have a1 at the end.
+    assert.deepEqual(heard, ['0', 'a1', '{"type":"gap","reason":"overload","dropped":2}', 'b1']);
     assert.equal(given.figures().ledgerDrift, 0);
   });
 
