@@ -242,9 +242,9 @@ describe('what was dropped in the midst of a flush, and an outage', () => {
     },
     {
       what: 'with nothing left between them have one place',
-      sizes: [198, 2_000],
+      sizes: [198, 2_000, 198],
       outageAfter: 2,
-      heard: ['1', gap, told(1)],
+      heard: ['1', gap, told(1), '3'],
     },
   ];
   for (const { what, sizes, outageAfter, heard } of cases) {
