@@ -29,6 +29,8 @@ import { type Upstream, Upstreams } from './upstreams.ts';
 export type InterestOptions = {
   /** Within this time the broker sends all copies of a message. A hand-over takes three of them. */
   twinMs?: number;
+  /** How long a wide pattern stays that nobody wants any more. 0: not at all. */
+  lingerMs?: number;
   wait?: (ms: number) => Promise<unknown>;
   /** Patterns that had been refused are in force, over the same link: what came before has been missed. */
   onTaken?: (patterns: readonly string[]) => void;
@@ -38,12 +40,15 @@ export class Interest {
   readonly #bus: Bus;
   readonly #listener: BusMessageListener;
   readonly #twinMs: number;
+  readonly #lingerMs: number;
   readonly #wait: (ms: number) => Promise<unknown>;
   /** Takers by pattern. */
   readonly #takers = new Map<string, number>();
   /** The wanted patterns, but for those that the broker has refused. */
   readonly #wanted = new PatternTree<string>();
   readonly #refused: RefusedPatterns;
+  /** That nobody wants any more, and that stay for a moment, in case that somebody does again; by when it began. */
+  readonly #lingering = new Map<string, object>();
   /** Every subscription in force, also while it waits to leave or is leaving. */
   readonly #upstreams = new Upstreams();
   /** Those that are to stay, by pattern: no pattern here covers another. */
@@ -63,6 +68,7 @@ export class Interest {
     this.#bus = bus;
     this.#listener = listener;
     this.#twinMs = options.twinMs ?? 2_000;
+    this.#lingerMs = options.lingerMs ?? 2_000;
     // A gateway that has nothing else to do may end meanwhile.
     this.#wait = options.wait ?? ((ms) => setTimeout(ms, undefined, { ref: false }));
     this.#refused = new RefusedPatterns(bus, {
@@ -86,15 +92,15 @@ export class Interest {
     return [...this.#staying.keys()];
   }
 
-  /** Whether no subscription waits to leave or is leaving. */
+  /** Whether no subscription lingers, waits to leave or is leaving. */
   get isSettled(): boolean {
-    return !this.#isHandingOver;
+    return !this.#isHandingOver && this.#lingering.size === 0;
   }
 
   want(pattern: string): void {
     const takers = this.#takers.get(pattern) ?? 0;
     this.#takers.set(pattern, takers + 1);
-    if (takers === 0) this.#enter(pattern);
+    if (takers === 0 && !this.#lingering.delete(pattern)) this.#enter(pattern);
   }
 
   /** Takes back one `want` of the same pattern. */
@@ -107,6 +113,22 @@ export class Interest {
     }
     this.#takers.delete(pattern);
     if (this.#refused.delete(pattern)) return;
+    const lingers = this.#lingerMs > 0 && this.#staying.has(pattern) && isWide(pattern);
+    if (lingers) void this.#linger(pattern);
+    else this.#exit(pattern);
+  }
+
+  /** Whoever takes a wide pattern back and forth would have all that it covers come and go with it. */
+  async #linger(pattern: string): Promise<void> {
+    const turn = {};
+    this.#lingering.set(pattern, turn);
+    await this.#wait(this.#lingerMs);
+    if (this.#lingering.get(pattern) !== turn) return;
+    this.#lingering.delete(pattern);
+    this.#exit(pattern);
+  }
+
+  #exit(pattern: string): void {
     this.#wanted.remove(pattern, pattern);
     const upstream = this.#staying.get(pattern);
     if (!upstream) return;
@@ -299,7 +321,12 @@ export class Interest {
     if (!stayed) return;
     this.#staying.delete(pattern);
     this.#wanted.remove(pattern, pattern);
-    this.#refused.add(pattern, refusal);
+    if (!this.#lingering.delete(pattern)) this.#refused.add(pattern, refusal);
     this.#uncover(pattern);
   }
+}
+
+/** May cover others. */
+function isWide(pattern: string): boolean {
+  return pattern.includes('*') || pattern.endsWith('>');
 }

@@ -14,7 +14,12 @@ type Heard = { subject: string; content: string };
 const TWIN_MS = 400;
 
 /** `taken`: patterns that had been refused before. */
-function createStopped(): { broker: ModelBroker; interest: Interest; heard: Heard[]; taken: string[] } {
+function createStopped(lingerMs = 0): {
+  broker: ModelBroker;
+  interest: Interest;
+  heard: Heard[];
+  taken: string[];
+} {
   const broker = new ModelBroker(TWIN_MS);
   const heard: Heard[] = [];
   const taken: string[] = [];
@@ -23,6 +28,7 @@ function createStopped(): { broker: ModelBroker; interest: Interest; heard: Hear
     ({ subject, payload }) => heard.push({ subject, content: Buffer.from(payload).toString() }),
     {
       twinMs: TWIN_MS,
+      lingerMs,
       wait: (ms) => broker.wait(ms),
       onTaken: (patterns) => taken.push(...patterns),
     },
@@ -30,8 +36,8 @@ function createStopped(): { broker: ModelBroker; interest: Interest; heard: Hear
   return { broker, interest, heard, taken };
 }
 
-function create(): ReturnType<typeof createStopped> {
-  const created = createStopped();
+function create(lingerMs?: number): ReturnType<typeof createStopped> {
+  const created = createStopped(lingerMs);
   created.broker.start();
   return created;
 }
@@ -87,6 +93,24 @@ describe('Interest', () => {
     await broker.settle();
     assert.deepEqual(broker.patterns.sort(), ['a.*.c', 'a.b', 'x']);
     assert.equal(interest.isSettled, true);
+  });
+
+  it('keeps a wide pattern for a moment that nobody wants any more, so that it can go to and fro for nothing', async () => {
+    const { broker, interest } = create(TWIN_MS);
+    for (const pattern of ['a.b', 'a.c', 'a.>']) interest.want(pattern);
+    await broker.settle();
+    const before = broker.subscribed;
+    for (let time = 0; time < 100; time += 1) {
+      interest.unwant('a.>');
+      interest.want('a.>');
+      await passQuarter(broker);
+    }
+    assert.deepEqual([broker.subscribed, broker.patterns], [before, ['a.>']]);
+    interest.unwant('a.>');
+    for (let quarters = 0; quarters < 3; quarters += 1) await passQuarter(broker);
+    assert.deepEqual([broker.patterns, interest.patterns], [['a.>'], 2]);
+    await broker.settle();
+    assert.deepEqual([broker.patterns.sort(), interest.isSettled], [['a.b', 'a.c'], true]);
   });
 
   it('keeps partly overlapping subscriptions and passes on one copy, that of the oldest', async () => {
@@ -387,10 +411,11 @@ describe('Interest, whatever comes in between', () => {
   it('hears each message on a steadily wanted subject exactly once, and no other one twice', async () => {
     await fc.assert(
       fc.asyncProperty(
+        fc.constantFrom(0, TWIN_MS),
         fc.uniqueArray(fc.constantFrom(...patterns), { minLength: 1, maxLength: 2 }),
         fc.array(step, { maxLength: 200, size: 'max' }),
-        async (steady, steps) => {
-          const { broker, interest, heard } = create();
+        async (lingerMs, steady, steps) => {
+          const { broker, interest, heard } = create(lingerMs);
           for (const pattern of steady) interest.want(pattern);
           await broker.settle();
           const wanted = new Set<string>();
@@ -428,12 +453,13 @@ describe('Interest, whatever comes in between', () => {
     });
     await fc.assert(
       fc.asyncProperty(
+        fc.constantFrom(0, TWIN_MS),
         fc.array(fc.oneof({ weight: 30, arbitrary: step }, { weight: 2, arbitrary: roomFor }), {
           maxLength: 200,
           size: 'max',
         }),
-        async (steps) => {
-          const { broker, interest, heard } = create();
+        async (lingerMs, steps) => {
+          const { broker, interest, heard } = create(lingerMs);
           broker.roomFor = 2;
           const wanted = new Set<string>();
           let published = 0;
