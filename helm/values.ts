@@ -277,7 +277,7 @@ export const values: Values = {
     pollingInterval: value(30, integer(1), 'Seconds between two questions.'),
     matchers: value(
       {},
-      map(),
+      { ...map(), propertyNames: { pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' } },
       'Further labels of the series, such as `cluster: eu-1` where one Prometheus has several clusters.',
     ),
     labels: labels('ScaledObject'),

@@ -73,7 +73,7 @@ describe('the API server', { skip: await skipWithout(...helms, ...apiServerParts
   });
 
   for (const helm of helms) {
-    test(`has as many pods as before when ${helm} switches an autoscaler on, and later`, async () => {
+    test(`has as many pods as the README says when ${helm} switches an autoscaler on, and after upgrades and a rollback`, async () => {
       const target = ['--kubeconfig', server.kubeconfig, '--namespace', helm];
       const upgrade = (...values: string[]) =>
         runHelm(helm, [
@@ -83,13 +83,19 @@ describe('the API server', { skip: await skipWithout(...helms, ...apiServerParts
       const deployment = ['deployment/tide-tidegauge', '--namespace', helm];
       const replicas = async (): Promise<string> =>
         (await server.kubectl(['get', ...deployment, '--output', 'jsonpath={.spec.replicas}'])).stdout;
+      const scale = (pods: number) => server.kubectl(['scale', ...deployment, `--replicas=${pods}`]);
       await upgrade('replicaCount=5');
       assert.equal(await replicas(), '5');
+      await scale(6);
       await upgrade('autoscaling.enabled=true');
-      assert.equal(await replicas(), '5');
-      await server.kubectl(['scale', ...deployment, '--replicas=7']);
+      assert.equal(await replicas(), helm === 'helm' ? '6' : '1');
+      // As the autoscaler does it.
+      await scale(7);
       await upgrade('autoscaling.enabled=true', 'settings.TIDEGAUGE_LOG_LEVEL=debug');
       assert.equal(await replicas(), '7');
+      await scale(8);
+      await runHelm(helm, ['rollback', 'tide', '2', ...target]);
+      assert.equal(await replicas(), '8');
     });
   }
 
