@@ -171,11 +171,11 @@ export class Series {
 
   /**
    * The resource: service.name, service.version and what the environment adds, by their labels. Where it was pushed it has
-   * neither cluster nor namespace, for they are attributes of the points.
+   * neither cluster nor namespace, for they are attributes of the points: absent ones are let pass.
    */
   targetInfo(): Vector<'service.name' | 'service.version'> {
-    const own = this.#target.filter((matcher) => /^(job|instance)=/.test(matcher));
-    return new Vector(`target_info${braces(own)}`, true);
+    const mayBeAbsent = this.#target.map((matcher) => matcher.replace(/^(cluster|namespace)=~"/, '$&|'));
+    return new Vector(`target_info${braces(mayBeAbsent)}`, true);
   }
 
   #selector<Name extends InstrumentName>(
