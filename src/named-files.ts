@@ -31,9 +31,12 @@ export function readNamedFile(what: string, path: string, check: (content: Buffe
  */
 export function checkCertificates(content: Buffer): void {
   const certificates =
-    content.toString('latin1').match(/-----BEGIN (?:X509 )?CERTIFICATE-----[\s\S]*?-----END .*/g) ?? [];
+    content.toString('latin1').match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]*?-----END .*/g) ??
+    [];
   if (certificates.length === 0) throw new Error('it holds no certificate in PEM');
-  for (const certificate of certificates) new X509Certificate(certificate);
+  // Those with trust settings are OpenSSL's own, which it reads as an authority and in no other place.
+  const plain = certificates.filter((one) => !one.startsWith('-----BEGIN TRUSTED'));
+  for (const certificate of plain) new X509Certificate(certificate);
 }
 
 /** @throws Error when there is no private key in PEM, or one that needs a passphrase */
