@@ -84,8 +84,8 @@ export interface Bus {
     refused?: (refusal: BusRefusal) => void,
   ): BusSubscription;
   /**
-   * @throws BusUnavailableError when the broker is away, or has long taken nothing: a publisher must know, so no more is buffered
-   *   than what is on its way
+   * @throws BusUnavailableError when the broker is away, or leaves untaken what it was sent: a publisher must know, so an adapter
+   *   buffers a few megabytes at most
    */
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
   /** Seconds from a ping to the broker until its answer. @throws BusUnavailableError */

@@ -13,7 +13,7 @@
  *
  * What remains: a message is lost or heard twice if the broker stops for longer than the twin time between two of
  * its copies, of all places and just at a change. Across an outage there is no exactness: messages are lost then
- * anyway; and so they are until a refused subscription is taken.
+ * anyway. What is published before a refused subscription is taken is lost too.
  *
  * A message costs nothing more than a look at two fields, unless its subscription overlaps an older one. Changes
  * cost the branches of a tree that they touch, not the number of patterns.
@@ -136,9 +136,9 @@ export class Interest {
     this.#leave(upstream);
   }
 
-  /** Call it from time to time: the broker may have been given more room. */
+  /** Call it at an interval of some seconds: the broker may have been given more room. */
   retryRefused(): void {
-    this.#refused.retryForRoom();
+    this.#refused.retryNowAndThen();
   }
 
   #enter(pattern: string): void {
@@ -150,13 +150,14 @@ export class Interest {
     for (const upstream of covered) this.#leave(upstream);
   }
 
-  /** Subscribes to what the pattern alone had covered. */
-  #uncover(pattern: string): void {
+  /** Subscribes to what the pattern alone had covered. Answers with what was not subscribed until now. */
+  #uncover(pattern: string): string[] {
+    const { youngestSerial } = this.#upstreams;
     const uncovered: string[] = [];
     this.#wanted.covered(pattern, (other) => {
       if (!this.#staying.has(other) && !this.#isCovered(other)) uncovered.push(other);
     });
-    for (const other of uncovered) this.#stay(other);
+    return uncovered.filter((other) => this.#stay(other).serial > youngestSerial);
   }
 
   #isCovered(pattern: string): boolean {
@@ -322,7 +323,7 @@ export class Interest {
     this.#staying.delete(pattern);
     this.#wanted.remove(pattern, pattern);
     if (!this.#lingering.delete(pattern)) this.#refused.add(pattern, refusal);
-    this.#uncover(pattern);
+    void this.#refused.tellWhenTaken(this.#uncover(pattern));
   }
 }
 

@@ -8,10 +8,16 @@
  */
 import type { Bus, BusRefusal } from './bus.ts';
 
+/** Of the calls of `retryNowAndThen`: with one each 5 s, five minutes. */
+const skipsMax = 64;
+
 export type RefusedPatternsEvents = {
   /** Asks for one again, which may be added again from then on. */
   retry(pattern: string): void;
-  /** They are in force. Those that came with a new link are not told of. */
+  /**
+   * They are in force since a moment ago, and what was published before has been missed. A few messages from after that may
+   * have been heard. Those that came with a new link are not told of.
+   */
   onTaken(patterns: readonly string[]): void;
 };
 
@@ -21,8 +27,13 @@ export class RefusedPatterns {
   /** The longest refused first. */
   readonly #forPermission = new Set<string>();
   readonly #forRoom = new Set<string>();
+  /** Asked for in place of a refused one that covers them; whether they are in force is not known yet. */
+  readonly #unproven = new Set<string>();
   #isRetrying = false;
   #mayHaveRoom = false;
+  /** Times that somebody has to say that there may be room until one is asked for, and how many it was the last time. */
+  #skips = 0;
+  #skipped = 0;
 
   constructor(bus: Pick<Bus, 'state' | 'roundTrip'>, events: RefusedPatternsEvents) {
     this.#bus = bus;
@@ -46,10 +57,39 @@ export class RefusedPatterns {
     this.#retry([...this.#forPermission, ...this.#forRoom]);
   }
 
-  /** There may be room now. */
+  /** A subscription of ours has ended: there is room for another. */
   retryForRoom(): void {
     this.#mayHaveRoom = true;
     if (!this.#isRetrying && this.#forRoom.size > 0) void this.#retryWhileThereIsRoom();
+  }
+
+  /**
+   * Others may have been given more room. Call it at an interval; where there was none it asks after two, four and more of them,
+   * up to `skipsMax`, since asking for a pattern that covers thousands takes a while.
+   */
+  retryNowAndThen(): void {
+    if (this.#forRoom.size === 0) return;
+    this.#skipped += 1;
+    if (this.#skipped < this.#skips) return;
+    this.#skipped = 0;
+    this.#skips = Math.min(skipsMax, Math.max(1, 2 * this.#skips));
+    this.retryForRoom();
+  }
+
+  /** They have been asked for because a pattern that covers them was refused, which may have been on a new link. */
+  async tellWhenTaken(patterns: readonly string[]): Promise<void> {
+    if (patterns.length === 0) return;
+    for (const pattern of patterns) this.#unproven.add(pattern);
+    let isProven = true;
+    try {
+      await this.#bus.roundTrip();
+    } catch {
+      // A new link has a word of its own.
+      isProven = false;
+    }
+    const known = patterns.filter((pattern) => this.#unproven.delete(pattern));
+    const taken = known.filter((pattern) => !this.#has(pattern));
+    if (isProven && taken.length > 0) this.#events.onTaken(taken);
   }
 
   async #retryWhileThereIsRoom(): Promise<void> {
@@ -67,10 +107,12 @@ export class RefusedPatterns {
         // The link is gone: a new one tries them all.
         break;
       }
-      const taken = patterns.filter((pattern) => !this.#has(pattern));
+      const asked = patterns.filter((pattern) => !this.#has(pattern));
+      const taken = asked.filter((pattern) => !this.#unproven.has(pattern));
       if (taken.length > 0) this.#events.onTaken(taken);
-      if (taken.length === patterns.length) {
+      if (asked.length === patterns.length) {
         this.#mayHaveRoom = true;
+        this.#skips = 0;
         count *= 2;
       }
     }

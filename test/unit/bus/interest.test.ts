@@ -50,6 +50,12 @@ async function passQuarter(broker: ModelBroker): Promise<void> {
   await broker.arrive(Number.POSITIVE_INFINITY);
 }
 
+/** So often that it is asked again in any case. */
+async function retryAtLast(broker: ModelBroker, interest: Interest): Promise<void> {
+  for (let times = 0; times < 64; times += 1) interest.retryRefused();
+  await broker.settle();
+}
+
 describe('Interest', () => {
   it('subscribes once however many want a pattern, and lets go with the last', async () => {
     const { broker, interest } = create();
@@ -281,20 +287,41 @@ describe('Interest', () => {
     const patterns = Array.from({ length: 100 }, (_, i) => `a.${i}`);
     for (const pattern of patterns) interest.want(pattern);
     await broker.settle();
-    for (const attempts of [1, 2, 3]) {
+    const attempts: number[] = [];
+    for (let times = 1; times <= 200; times += 1) {
+      const before = broker.subscribed;
       interest.retryRefused();
       await broker.settle();
-      assert.equal(broker.subscribed, 100 + attempts);
+      if (broker.subscribed > before) attempts.push(times);
     }
+    assert.deepEqual(attempts, [1, 2, 4, 8, 16, 32, 64, 128, 192]);
     broker.roomFor = 50;
-    interest.retryRefused();
-    await broker.settle();
+    await retryAtLast(broker, interest);
     assert.equal(broker.patterns.length, 50);
     assert.equal(taken.length, 49);
     broker.roomFor = Number.POSITIVE_INFINITY;
-    interest.retryRefused();
-    await broker.settle();
+    await retryAtLast(broker, interest);
     assert.deepEqual(broker.patterns.sort(), patterns.sort());
+  });
+
+  it('tells of what is asked for in place of a refused pattern once that is in force, and not when it is refused too', async () => {
+    const { broker, interest, taken } = create();
+    interest.want('x');
+    await broker.settle();
+    for (const [roomFor, told] of [
+      [1, []],
+      [2, ['a.b']],
+    ] as const) {
+      broker.roomFor = roomFor;
+      broker.denied.add('a.>');
+      interest.want('a.>');
+      interest.want('a.b');
+      await broker.settle();
+      assert.deepEqual(taken, told);
+      interest.unwant('a.>');
+      interest.unwant('a.b');
+      await broker.settle();
+    }
   });
 
   it('does not ask again for what is denied until the link is new', async () => {
@@ -474,8 +501,7 @@ describe('Interest, whatever comes in between', () => {
           }
           await broker.settle();
           broker.roomFor = Number.POSITIVE_INFINITY;
-          interest.retryRefused();
-          await broker.settle();
+          await retryAtLast(broker, interest);
           for (const [key, times] of countBy(heard)) assert.equal(times, 1, key);
           assertInForce(broker, interest, [...wanted]);
         },
