@@ -101,8 +101,8 @@ export class Backlog {
   }
 
   /**
-   * The number up to which the oldest must go so that no more than `bytesMax` wait; what is being written stays. So does the
-   * newest, for which room is being made: one that is larger than the bound would take all others with it.
+   * The number up to which the oldest must go so that no more than `bytesMax` wait. What is being written stays, and so does the
+   * newest, also where it alone is more than that.
    */
   lastToDrop(bytesMax: number): number {
     let bytes = this.#bytes;

@@ -76,7 +76,7 @@ export class Connection {
   nextMessage = 0;
   /** The channels asked for; undefined until the first subscribe. */
   channels: Set<string> | undefined;
-  /** Owned by the session: what the client may still send; made with its first message. */
+  /** Owned by the session: what the client may still send; made with the first that it sends of its own accord. */
   receiveBudget: ReceiveBudget | undefined;
   /** Owned by the heartbeat: monotonic milliseconds of the last ping, whether its pong is awaited, and with whom it waits
    * for the next look. */
@@ -180,7 +180,7 @@ export class Connection {
     if (slowPolicy === 'conflate') return this.#hold(batch);
     const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
     if (fits) {
-      // Their place is behind what waits, and before this. Over the bound they take no more than their own length, once.
+      // Their place is behind what waits, and before this. They are told but once, and may take their own length over the bound.
       this.#tellInPlace();
       return this.#writeBatch(batch, messages, nowMs);
     }

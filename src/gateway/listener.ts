@@ -119,7 +119,7 @@ export class Listener {
     if (status === 426) headers.push('Sec-WebSocket-Version: 13', 'Upgrade: websocket');
     if (status === 503) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
     socket.once('finish', () => socket.destroy());
-    // HTTP has let go of it, with its time limits; and whoever does not read would keep it, and at the end us, for ever.
+    // HTTP has let go of it, with its time limits. A caller that does not read would keep the socket, and the process from ending.
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
     socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
     this.#events.rejected(reason, startedMs);

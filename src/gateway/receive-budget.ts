@@ -1,6 +1,6 @@
 /**
  * What a client may still send us: a bucket of tokens that fills at a steady rate, and a budget of messages that
- * we could not use. Made with a client's first message, so those who only listen cost nothing.
+ * we could not use. Made with what a client first sends of its own accord, so those who only listen cost nothing.
  */
 
 export type ReceiveLimits = {
