@@ -41,7 +41,7 @@ export type ActionRules = {
 /** Why an action is refused where no token is set; undefined means accepted. */
 export function refusalOfAction(request: ActionRequest, rules: ActionRules): ActionRefusal | undefined {
   const header = (name: string) => headerOf(request, name);
-  if (!isFromThisMachine(request, rules)) return 'not_loopback';
+  if (!isFromThisMachine(request)) return 'not_loopback';
   // Browsers so old that they leave out Origin on a form post still send a Referer.
   const origin = header('origin') ?? originOf(header('referer'));
   const isOwn = origin !== undefined && isOwnOrigin(origin, header('host'), rules);
@@ -54,19 +54,22 @@ export function refusalOfAction(request: ActionRequest, rules: ActionRules): Act
   return undefined;
 }
 
-/** A proxy on this machine has a loopback address too, but speaks for somebody else and says so. */
-function isFromThisMachine(request: ActionRequest, rules: ActionRules): boolean {
+/** What proxies add to a request. */
+const forwardedBy = /^(?:forwarded|via|x-real-ip|x-forwarded-.*|x-envoy-.*)$/;
+
+/** A proxy on this machine has a loopback address too, but speaks for somebody else and, as a rule, says so. */
+function isFromThisMachine(request: ActionRequest): boolean {
   const address = request.remoteAddress?.replace(/^::ffff:/i, '');
-  const isForwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some(
-    (name) => request.headers[name] !== undefined,
-  );
-  return address !== undefined && rules.isLoopback(address) && !isForwarded;
+  const isForwarded = Object.keys(request.headers).some((name) => forwardedBy.test(name));
+  // A side car of a service mesh delivers from another address of the loopback network.
+  const isOwn = address === '127.0.0.1' || address === '::1';
+  return isOwn && !isForwarded;
 }
 
 /** The page was served by this gateway, under a loopback name. */
 function isOwnOrigin(origin: string, host: string | undefined, rules: ActionRules): boolean {
   if (host === undefined || origin.toLowerCase() !== `http://${host.toLowerCase()}`) return false;
-  return rules.isLoopback(new URL(origin).hostname);
+  return URL.canParse(origin) && rules.isLoopback(new URL(origin).hostname);
 }
 
 /** `null` for a Referer that is no URL: an origin that nobody allows. */

@@ -14,7 +14,8 @@ export async function readBody(
   // The parser has made sure that a Content-Length is a number and stands alone.
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(request, bytesMax);
   // A caller that asked first is told to go on now, when nothing speaks against its body any more.
-  if (request.headers.expect !== undefined) response.writeContinue();
+  // HTTP/1.0 knows no such thing, and would take it for the answer.
+  if (request.headers.expect !== undefined && request.httpVersion === '1.1') response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
   // Leaving the loop early must not destroy the stream: the answer goes out on the same socket.

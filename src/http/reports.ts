@@ -4,13 +4,18 @@ import { enhanced } from '../reports/enhanced.ts';
 import type { Readings } from '../reports/readings.ts';
 import { stats } from '../reports/stats.ts';
 import { system } from '../reports/system.ts';
+import { shared } from '../shared.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { flag, integer, parseQuery } from './query.ts';
-import { answerJson, type Route } from './route.ts';
+import { answerJson, answerText, type Route } from './route.ts';
 
 const pageParameters = { limit: integer(1, 1000, 100), summary: flag() };
 
 export function reportRoutes(dependencies: HttpDependencies): Route[] {
+  const enhancedText = sharedBy(async (limit: number) => {
+    const { readings, page } = await atOneInstant(dependencies, limit);
+    return JSON.stringify(enhanced(readings, page, dependencies.cpuCores));
+  });
   return [
     {
       method: 'GET',
@@ -27,8 +32,7 @@ export function reportRoutes(dependencies: HttpDependencies): Route[] {
       access: 'report',
       async handle(context) {
         const { limit, summary } = parseQuery(context.querystring, pageParameters);
-        const { readings, page } = await atOneInstant(dependencies, summary ? 0 : limit);
-        answerJson(context, enhanced(readings, page, dependencies.cpuCores));
+        answerText(context, await enhancedText(summary ? 0 : limit));
       },
     },
     {
@@ -41,6 +45,19 @@ export function reportRoutes(dependencies: HttpDependencies): Route[] {
       },
     },
   ];
+}
+
+/** One answer for all who ask for the same in one turn of the event loop: many may come in one packet. */
+function sharedBy<Result>(work: (limit: number) => Promise<Result>): (limit: number) => Promise<Result> {
+  const byLimit = new Map<number, () => Promise<Result>>();
+  return (limit) => {
+    let ask = byLimit.get(limit);
+    if (ask === undefined) {
+      ask = shared(() => work(limit));
+      byLimit.set(limit, ask);
+    }
+    return ask();
+  };
 }
 
 /**

@@ -29,7 +29,11 @@ type Answer = { status: number; body: unknown; set(name: string, value: string):
  * still reach the error exit.
  */
 export function answerJson(context: Answer, document: object, status = 200): void {
-  const text = JSON.stringify(document);
+  answerText(context, JSON.stringify(document), status);
+}
+
+/** Likewise with a document that is text already. */
+export function answerText(context: Answer, text: string, status = 200): void {
   context.status = status;
   context.set('content-type', jsonType);
   context.body = text;

@@ -26,8 +26,15 @@ export const httpLimits = {
   backlog: 4096,
   /** For a caller whose request was no HTTP: time to read the answer before the connection is cut. */
   lingerMs: 1_000,
+  /** A caller that waits for an answer and neither sends nor takes anything. */
+  stalledTimeoutMs: 15_000,
+  /** Requests of one connection that wait for their answers. Node parses all that a read has brought, some thousands. */
+  unansweredMax: 16,
 };
 export type HttpLimits = typeof httpLimits;
+
+/** The latest answer on a connection, and how many have not been given. */
+type Conversation = { latest: ServerResponse; unanswered: number };
 
 export function createHttpServer(listener: RequestListener, limits: HttpLimits = httpLimits): Server {
   const server: Server = createServer(
@@ -40,13 +47,29 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       // Node would refuse with an empty body; the app refuses what comes without one, in our own words.
       requireHostHeader: false,
       shouldUpgradeCallback: (request) =>
-        server.listenerCount('upgrade') > 0 && isUpgrade(request, responses.get(request.socket)),
+        server.listenerCount('upgrade') > 0 && isUpgrade(request, conversations.get(request.socket)?.latest),
     },
-    listener,
+    (request, response) => {
+      const { socket } = request;
+      if (isWithinBounds(socket, response)) listener(request, response);
+      // Whoever has sent so many does not wait for their answers, and would have us hold them all.
+      else socket.destroy();
+    },
   );
-  /** The latest on each connection. */
-  const responses = new WeakMap<object, ServerResponse>();
-  server.prependListener('request', (request, response) => responses.set(request.socket, response));
+  server.timeout = limits.stalledTimeoutMs;
+  const conversations = new WeakMap<object, Conversation>();
+
+  function isWithinBounds(socket: Socket, response: ServerResponse): boolean {
+    const conversation = conversations.get(socket) ?? { latest: response, unanswered: 0 };
+    conversations.set(socket, conversation);
+    conversation.latest = response;
+    conversation.unanswered += 1;
+    response.once('close', () => {
+      conversation.unanswered -= 1;
+    });
+    return !socket.destroyed && conversation.unanswered <= limits.unansweredMax;
+  }
+
   // Handlers that read a body say 100 Continue themselves, once they know that they want it. Other wishes the app refuses.
   for (const event of ['checkContinue', 'checkExpectation'])
     server.on(event, (request, response) => server.emit('request', request, response));
@@ -56,14 +79,14 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       answerAndEnd(
         socket as Socket,
         faults[error.code ?? ''] ?? unusable,
-        responses.get(socket),
+        conversations.get(socket)?.latest,
         limits.lingerMs,
       );
   });
   // Node would end it without a word, and from here on leaves the socket and its errors to us: it ends in any case.
   server.on('connect', (_request, socket) => {
     socket.on('error', () => undefined);
-    answerAndEnd(socket as Socket, noProxy, responses.get(socket), limits.lingerMs);
+    answerAndEnd(socket as Socket, noProxy, conversations.get(socket)?.latest, limits.lingerMs);
   });
   return server;
 }

@@ -10,10 +10,10 @@
  */
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
+import { shared } from '../shared.ts';
 import { type ExpositionFormat, expositionFormat } from './accept.ts';
 import { Exposition } from './exposition.ts';
 import type { OwnMetrics } from './own-metrics.ts';
-import { shared } from './shared.ts';
 
 /** The body is text in UTF-8. */
 export type ScrapeAnswer = { contentType: string; body: Buffer };

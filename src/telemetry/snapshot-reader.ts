@@ -12,9 +12,9 @@
  */
 import { lastKept } from '../last-kept.ts';
 import type { Readings } from '../reports/readings.ts';
+import { shared } from '../shared.ts';
 import { CollectedReadings } from './collected-readings.ts';
 import type { OwnMetrics } from './own-metrics.ts';
-import { shared } from './shared.ts';
 
 export type SnapshotReader = {
   /** Reads now. Rejects with SnapshotClosedError after the end. */

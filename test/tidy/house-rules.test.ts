@@ -67,9 +67,10 @@ describe('dependencies point one way', () => {
     'src/gateway/': /^src\/(gateway\/|bus\/(subjects|subject-index)\.ts$)/,
     'src/bus/': /^src\/(bus\/|named-files\.ts$)/,
     'src/telemetry/':
-      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|named-files|ticker|last-kept|reports\/readings)\.ts$)/,
+      /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|named-files|ticker|last-kept|shared|reports\/readings)\.ts$)/,
     'src/reports/': /^src\/reports\//,
-    'src/http/': /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness|last-kept)\.ts$)/,
+    'src/http/':
+      /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness|last-kept|shared)\.ts$)/,
   };
   const sharedTypes =
     /^src\/(telemetry\/figures|reports\/(readings|connections)|readiness|config|ticker|bus\/bus|gateway\/recorder|http\/dependencies)\.ts$/;
