@@ -41,7 +41,11 @@ function duration(seconds) {
 
 // --- the token, where the gateway asks for one
 
+/** What a header can carry; anything else was copied wrongly. */
+const isToken = (text) => /^[\x21-\x7e]+$/.test(text);
+
 let token = sessionStorage.getItem(tokenKey);
+if (token !== null && !isToken(token)) token = null;
 
 function request(path, options = {}) {
   const headers = new Headers(options.headers);
@@ -60,9 +64,11 @@ function askForToken(wasWrong) {
 
 element('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  token = element('token').value.trim();
-  sessionStorage.setItem(tokenKey, token);
+  const given = element('token').value.trim();
   element('token').value = '';
+  if (!isToken(given)) return askForToken(true);
+  token = given;
+  sessionStorage.setItem(tokenKey, token);
   element('token-form').hidden = true;
   poll();
 });
@@ -123,7 +129,7 @@ function showFigures({ connections, system, runtime, uptime_seconds: uptime }) {
 function remember(point) {
   const last = history.at(-1);
   // The gateway has been restarted: its counters begin anew.
-  if (last && point.at < last.at) history.length = 0;
+  if (last && (point.at < last.at || point.sent < last.sent)) history.length = 0;
   history.push(point);
   if (history.length > chartPoints + 1) history.shift();
   const rates = history.slice(1).map((now, index) => {

@@ -89,9 +89,15 @@ export class EnvironmentReader {
 
   /** As pairs, for values that no log may show. */
   secretPairs(name: string): Record<string, string> {
-    return this.#pairs(name, () =>
-      this.faults.push(`${name}: the value cannot be used; it must be pairs key=value, separated by commas`),
-    );
+    const accepts = 'pairs key=value, separated by commas, of names and values that a header may have';
+    const onFault = (): void => {
+      this.faults.push(`${name}: the value cannot be used; it must be ${accepts}`);
+    };
+    const pairs = this.#pairs(name, onFault);
+    if (Object.entries(pairs).every(([key, value]) => isHeaderName(key) && isHeaderValue(value)))
+      return pairs;
+    onFault();
+    return {};
   }
 
   #pairs(name: string, onFault: () => void): Record<string, string> {
@@ -108,6 +114,10 @@ export class EnvironmentReader {
     return pairs;
   }
 }
+
+/** For HTTP and for gRPC, where a name that ends with -bin is one of bytes. */
+const isHeaderName = (name: string): boolean => /^[\w.-]+$/.test(name) && !/-bin$/i.test(name);
+const isHeaderValue = (value: string): boolean => /^[\x20-\x7e]*$/.test(value);
 
 function splitPair(pair: string): [key: string | undefined, value: string | undefined] {
   const at = pair.indexOf('=');

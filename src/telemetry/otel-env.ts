@@ -59,10 +59,14 @@ export function checkTelemetryEnv(env: OtelEnvironment): string[] {
 
 export function parseOtelEnv(env: OtelEnvironment): { settings: OtelSettings; faults: string[] } {
   const read = new EnvironmentReader(env);
+  const { otlp, isConsole } = exportersOf(read);
+  const intervals = intervalsOf(read);
   const settings: OtelSettings = {
     isDisabled: read.flag('OTEL_SDK_DISABLED'),
-    ...exportersOf(read),
-    ...intervalsOf(read),
+    // Else one that is tried again after the reader has given it up would arrive behind the next.
+    otlp: otlp && { ...otlp, timeoutMs: Math.min(otlp.timeoutMs, intervals.exportTimeoutMs) },
+    isConsole,
+    ...intervals,
     hasSdkMetrics: read.flag('OTEL_NODE_EXPERIMENTAL_SDK_METRICS'),
     serviceName: read.text('OTEL_SERVICE_NAME'),
     resourceAttributes: read.pairs('OTEL_RESOURCE_ATTRIBUTES'),

@@ -118,10 +118,11 @@ function grpcSecurity(settings: OtlpSettings) {
 
 /** Collects and exports at an interval, and once more, with the final totals, at the shutdown. */
 export class PushReader extends PeriodicExportingMetricReader {
+  readonly #exporter: PushMetricExporter & Partial<Hurried>;
   #ending: Promise<void> | undefined;
 
   constructor(
-    exporter: PushMetricExporter,
+    exporter: PushMetricExporter & Partial<Hurried>,
     settings: Pick<OtelSettings, 'exportIntervalMs' | 'exportTimeoutMs'>,
     metricProducers: MetricProducer[],
   ) {
@@ -131,6 +132,7 @@ export class PushReader extends PeriodicExportingMetricReader {
       exportTimeoutMillis: settings.exportTimeoutMs,
       metricProducers,
     });
+    this.#exporter = exporter;
   }
 
   /** Without a time limit, for what is waited for is synchronous. */
@@ -140,14 +142,33 @@ export class PushReader extends PeriodicExportingMetricReader {
 
   /** May be asked for more than once: by the provider too. */
   override shutdown(): Promise<void> {
-    this.#ending ??= super.shutdown();
+    this.#ending ??= this.#end();
     return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const giveUp = this.#exporter.underWay?.();
+    const patience = setTimeout(() => giveUp?.(), PATIENCE_MS);
+    try {
+      await super.shutdown();
+    } finally {
+      clearTimeout(patience);
+    }
   }
 }
 
+/** How long the last export waits for one that is under way, of the five seconds that the end has. */
+const PATIENCE_MS = 1_000;
+
+export type Hurried = {
+  /** Gives up the export that is under way now, should it still be: nobody waits for its answer any more. */
+  underWay(): (() => void) | undefined;
+};
+
 /** The same exporter, with a log line when exports begin to fail and when they succeed again. */
-export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): PushMetricExporter {
+export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): PushMetricExporter & Hurried {
   let isFailing = false;
+  let giveUp: (() => void) | undefined;
   const onResult = ({ code, error }: ExportResult): void => {
     const failed = code !== ExportResultCode.SUCCESS;
     if (failed === isFailing) return;
@@ -157,11 +178,18 @@ export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): 
     else log.info({}, 'metrics are exported again');
   };
   return {
+    underWay: () => giveUp,
     export(metrics: ResourceMetrics, done: (result: ExportResult) => void): void {
-      exporter.export(metrics, (result) => {
+      const end = (result: ExportResult): void => {
+        if (giveUp !== giveThisUp) return;
+        giveUp = undefined;
         onResult(result);
         done(result);
-      });
+      };
+      const giveThisUp = (): void =>
+        end({ code: ExportResultCode.FAILED, error: new Error('not answered before the last export') });
+      giveUp = giveThisUp;
+      exporter.export(metrics, end);
     },
     forceFlush: () => exporter.forceFlush(),
     shutdown: () => exporter.shutdown(),

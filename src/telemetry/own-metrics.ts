@@ -115,7 +115,9 @@ export class OwnMetrics {
     const keep = lastKept<Collection>();
     return () => {
       const endTime = millisToHrTime(Date.now());
-      const collection = keep(new Collection(reader, this.#startTime, beforeTime, endTime));
+      // The clock may have been set back since.
+      const startTime = earlier(this.#startTime, endTime);
+      const collection = keep(new Collection(reader, startTime, earlier(beforeTime, endTime), endTime));
       beforeTime = endTime;
       const meters = [...this.#meters.values()];
       // One may observe instruments of another.
@@ -164,6 +166,10 @@ class Collection implements BatchObservableResult, Collected {
 }
 
 const noAttributes: Attributes = {};
+
+function earlier(one: HrTime, other: HrTime): HrTime {
+  return one[0] < other[0] || (one[0] === other[0] && one[1] <= other[1]) ? one : other;
+}
 
 function descriptorOf(name: string, options: MetricOptions = {}): MetricData['descriptor'] {
   const { unit = '', description = '', valueType = ValueType.DOUBLE } = options;
@@ -223,6 +229,8 @@ class ObservedInstrument implements Observable {
     if (!isDifference && !this.#isMonotonic) return { attributes, startTime, endTime, value };
     const told = this.#toldOf(attributes, collection);
     const isNew = this.#isMonotonic && value < told.value;
+    told.time = earlier(told.time, endTime);
+    told.since = earlier(told.since, endTime);
     if (isNew) told.since = told.time;
     const point = isDifference
       ? { attributes, startTime: told.time, endTime, value: isNew ? value : value - told.value }

@@ -154,6 +154,23 @@ for (const [name, value, remedy] of faults) {
   });
 }
 
+test('headers that no request can have are a fault, and are not repeated', () => {
+  for (const headers of ['authorization=Bearer%20s3cr%C3%A9t', 's%20p=1', 'a=1%0A2', 'key-bin=1']) {
+    const { faults: all } = parseOtelEnv({ OTEL_EXPORTER_OTLP_HEADERS: headers });
+    assert.deepEqual(all.length, 1, headers);
+    assert.match(
+      all[0]!,
+      /^OTEL_EXPORTER_OTLP_HEADERS: the value cannot be used; .* that a header may have$/,
+    );
+  }
+});
+
+test('an export is not tried longer than its reader waits for it, or it would arrive behind the next', () => {
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' };
+  assert.equal(parsed(endpoint).otlp?.timeoutMs, 10_000);
+  assert.equal(parsed({ ...endpoint, OTEL_METRIC_EXPORT_INTERVAL: '2000' }).otlp?.timeoutMs, 2_000);
+});
+
 test('all faults are told at once, and a secret is not repeated', () => {
   const { faults: all } = parseOtelEnv({
     OTEL_EXPORTER_OTLP_HEADERS: 'Bearer hunter2',

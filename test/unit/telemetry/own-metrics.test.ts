@@ -256,3 +256,24 @@ test('a reader that takes differences of counters only gets the rest as sums', a
     assert.deepEqual(await told(producers[1]!), [CUMULATIVE, now, CUMULATIVE, now]);
   }
 });
+
+test('no point ends before it begins when the clock has been set back', async (t) => {
+  for (const temporality of [CUMULATIVE, DELTA]) {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000_000 });
+    const { meter, collect } = start(temporality);
+    let total = 0;
+    meter.createObservableCounter('counter').addCallback((result) => result.observe(total));
+    const histogram = meter.createHistogram('histogram');
+    for (const nowMs of [1_000_010_000, 996_400_000, 996_410_000]) {
+      t.mock.timers.setTime(nowMs);
+      total += 5;
+      histogram.record(1);
+      const { points } = await collect();
+      for (const { startTime, endTime } of ['counter', 'histogram'].flatMap(points)) {
+        assert.deepEqual(endTime, [nowMs / 1_000, 0]);
+        assert.ok(startTime[0] <= endTime[0], `${startTime} ${endTime}`);
+      }
+    }
+    t.mock.timers.reset();
+  }
+});

@@ -228,6 +228,23 @@ test('a collector that does not answer delays the end no longer than allowed, an
   await assert.rejects(snapshot.collect(), /shut down/);
 });
 
+test('the last export does not wait for one that nobody answers, and has the final totals', async () => {
+  const collector = await startCollector();
+  collector.answer.status = 0;
+  const { figures, forceFlush, shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  void forceFlush();
+  await until('the first is under way', () => collector.exports.length === 1);
+  collector.answer.status = 200;
+  figures.gateway.opened = 41;
+  void shutdown(20_000);
+  await until('the last has come', () => collector.exports.length === 2, { timeoutMs: 5_000 });
+  assert.deepEqual(sumIn(collector.exports[1]!, 'tidegauge.connection.opened').values, [41]);
+  await collector.close();
+});
+
 test('a disabled SDK sends and serves nothing, and the reports work', async () => {
   const collector = await startCollector();
   const { figures, snapshot, scrape, shutdown } = start({
