@@ -30,6 +30,9 @@ const byScope = {
 
 export type Scope = keyof typeof byScope;
 export const scopes = Object.keys(byScope) as Scope[];
+/** Whose totals somebody has counted since before we were there, nobody knows since when. */
+const olderScopes: ReadonlySet<string> = new Set<Scope>(['tidegauge/container', 'tidegauge/host']);
+export const beganBeforeUs = (scope: string): boolean => olderScopes.has(scope);
 
 export type Catalogue = typeof gatewayInstruments &
   typeof busInstruments &

@@ -15,7 +15,8 @@
  * much; here it costs a few additions, whoever reads.
  *
  * Here an attribute object stands for its series: hand in the same object each time, and observe it once in each
- * collection. Callbacks are synchronous. A sum's time begins when this is made, in the SDK with its first value. Values
+ * collection. Callbacks are synchronous. A sum's time begins when this is made, in the SDK with its first value (and here, where
+ * the total is older than we are, with a first value that is no amount: see OwnMetricsOptions). Values
  * and attributes are the SDK's otherwise, and a test holds the one against the other.
  */
 import {
@@ -65,16 +66,25 @@ type Reader = ReaderOptions & { readonly place: number };
 /** What one reader gets at one time. */
 type Collected = { readonly scopeMetrics: ScopeMetrics[]; readonly errors: unknown[] };
 
+export type OwnMetricsOptions = {
+  /** What histograms record goes to those of this provider too. */
+  alsoRecordTo?: MeterProvider | undefined;
+  /**
+   * Whether what the counters of a scope count began at a time that nobody knows. What a reader observes of them first is
+   * where it begins then, and no amount; else it would take the whole life of the machine for ours.
+   */
+  beganBefore?: ((scope: string) => boolean) | undefined;
+};
+
 export class OwnMetrics {
   readonly #meters = new Map<string, OwnMeter>();
   /** When counting begins, for whoever is told sums since the start. */
   readonly #startTime: HrTime = millisToHrTime(Date.now());
-  readonly #alsoRecordTo: MeterProvider | undefined;
+  readonly #options: OwnMetricsOptions;
   #readers = 0;
 
-  /** What histograms record goes to those of another provider too, if one is given. */
-  constructor(alsoRecordTo?: MeterProvider) {
-    this.#alsoRecordTo = alsoRecordTo;
+  constructor(options: OwnMetricsOptions = {}) {
+    this.#options = options;
   }
 
   /** Where instruments are made: ours here, all others by the SDK's provider. */
@@ -86,8 +96,10 @@ export class OwnMetrics {
         const key = JSON.stringify(scope);
         let meter = this.#meters.get(key);
         if (meter === undefined) {
-          const others = this.#alsoRecordTo?.getMeter(name, version, options);
-          meter = new OwnMeter(scope, () => sdk.getMeter(name, version, options), others);
+          const { alsoRecordTo, beganBefore } = this.#options;
+          const others = alsoRecordTo?.getMeter(name, version, options);
+          const isOlder = beganBefore?.(name) ?? false;
+          meter = new OwnMeter(scope, () => sdk.getMeter(name, version, options), others, isOlder);
           this.#meters.set(key, meter);
         }
         return meter;
@@ -184,10 +196,19 @@ type ObservableType =
 /** What a reader was told last of a sum, when, and since when that counts. */
 type SumTold = { readonly attributes: Attributes; value: number; time: HrTime; since: HrTime };
 
+/** What has been counted by now is nothing to tell; what comes after is. */
+function begin(told: SumTold, value: number, time: HrTime): void {
+  told.value = value;
+  told.time = time;
+  told.since = time;
+}
+
 class ObservedInstrument implements Observable {
   readonly #type: ObservableType;
   readonly #isGauge: boolean;
   readonly #isMonotonic: boolean;
+  /** Counted since before us. */
+  readonly #isOlder: boolean;
   readonly #descriptor: MetricData['descriptor'];
   readonly #isWhole: boolean;
   readonly callbacks = new Set<ObservableCallback>();
@@ -196,8 +217,9 @@ class ObservedInstrument implements Observable {
   /** Of the collection that is under way, once it has observed something: mostly one, for which an array of one is made. */
   #points: DataPoint<number>[] | undefined;
 
-  constructor(type: ObservableType, name: string, options?: MetricOptions) {
+  constructor(type: ObservableType, name: string, options: MetricOptions | undefined, isOlder: boolean) {
     this.#type = type;
+    this.#isOlder = isOlder;
     this.#isGauge = type === InstrumentType.OBSERVABLE_GAUGE;
     this.#isMonotonic = type === InstrumentType.OBSERVABLE_COUNTER;
     this.#descriptor = descriptorOf(name, options);
@@ -227,11 +249,13 @@ class ObservedInstrument implements Observable {
     const isDifference = collection.temporalityOf(this.#type) === AggregationTemporality.DELTA;
     // What may fall counts since the start whatever was told before.
     if (!isDifference && !this.#isMonotonic) return { attributes, startTime, endTime, value };
-    const told = this.#toldOf(attributes, collection);
-    const isNew = this.#isMonotonic && value < told.value;
+    const told = this.#toldOf(attributes, value, collection);
+    const isFallen = this.#isMonotonic && value < told.value;
+    const isNew = isFallen && !this.#isOlder;
     told.time = earlier(told.time, endTime);
     told.since = earlier(told.since, endTime);
     if (isNew) told.since = told.time;
+    else if (isFallen) begin(told, value, endTime);
     const point = isDifference
       ? { attributes, startTime: told.time, endTime, value: isNew ? value : value - told.value }
       : { attributes, startTime: told.since, endTime, value };
@@ -241,7 +265,7 @@ class ObservedInstrument implements Observable {
   }
 
   /** Series are observed in the same order each time, as a rule, so that there is nothing to look for. */
-  #toldOf(attributes: Attributes, { reader, startTime }: Collection): SumTold {
+  #toldOf(attributes: Attributes, value: number, { reader, startTime, endTime }: Collection): SumTold {
     this.#toldTo[reader.place] ??= [];
     const series = this.#toldTo[reader.place]!;
     const expected = series[this.#points?.length ?? 0];
@@ -249,6 +273,7 @@ class ObservedInstrument implements Observable {
     const found = series.find((one) => one.attributes === attributes);
     if (found !== undefined) return found;
     const first = { attributes, value: 0, time: startTime, since: startTime };
+    if (this.#isOlder && this.#isMonotonic) begin(first, value, endTime);
     series.push(first);
     return first;
   }
@@ -322,11 +347,13 @@ class OwnMeter implements Meter {
   /** Where histograms record too. */
   readonly #others: Meter | undefined;
   readonly #observed: ObservedInstrument[] = [];
+  readonly #isOlder: boolean;
   readonly #histograms: OwnHistogram[] = [];
   readonly #callbacks = new Set<BatchObservableCallback>();
 
-  constructor(scope: InstrumentationScope, sdk: () => Meter, others: Meter | undefined) {
+  constructor(scope: InstrumentationScope, sdk: () => Meter, others: Meter | undefined, isOlder: boolean) {
     this.scope = scope;
+    this.#isOlder = isOlder;
     this.#sdk = sdk;
     this.#others = others;
   }
@@ -344,7 +371,7 @@ class OwnMeter implements Meter {
   }
 
   #observable(type: ObservableType, name: string, options: MetricOptions | undefined): ObservedInstrument {
-    const instrument = new ObservedInstrument(type, name, options);
+    const instrument = new ObservedInstrument(type, name, options, this.#isOlder);
     this.#observed.push(instrument);
     return instrument;
   }

@@ -20,6 +20,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import packageJson from '../../package.json' with { type: 'json' };
+import { beganBeforeUs } from './catalogue.ts';
 import { schemaUrl } from './conventions.ts';
 import { ExponentialHistograms } from './exponential-histograms.ts';
 import { type OtelEnvironment, type OtelSettings, type OtlpSettings, parseOtelEnv } from './otel-env.ts';
@@ -76,7 +77,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   const identity = { instanceId: String(resource.attributes['service.instance.id']) };
   if (settings.isDisabled) return { ...identity, ...startDisabled(resource, log) };
   const push = settings.otlp && createOtlpPush(settings.otlp, log);
-  const own = new OwnMetrics(push?.exponential?.provider);
+  const own = new OwnMetrics({ alsoRecordTo: push?.exponential?.provider, beganBefore: beganBeforeUs });
   const snapshot = createSnapshotReader(own);
   const prometheus = createPrometheusReader(own);
   const pushReaders = push ? [new PushReader(push.exporter, settings, push.producersFrom(own))] : [];

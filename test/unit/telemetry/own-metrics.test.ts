@@ -12,7 +12,7 @@ import {
   MeterProvider,
   MetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { OwnMetrics } from '../../../src/telemetry/own-metrics.ts';
+import { OwnMetrics, type OwnMetricsOptions } from '../../../src/telemetry/own-metrics.ts';
 
 const { CUMULATIVE, DELTA } = AggregationTemporality;
 
@@ -21,8 +21,8 @@ class TestReader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-function start(temporality: AggregationTemporality = CUMULATIVE) {
-  const own = new OwnMetrics();
+function start(temporality: AggregationTemporality = CUMULATIVE, options?: OwnMetricsOptions) {
+  const own = new OwnMetrics(options);
   const reader = new TestReader({
     metricProducers: [own.producer({ temporalityOf: () => temporality })],
   });
@@ -276,4 +276,38 @@ test('no point ends before it begins when the clock has been set back', async (t
     }
     t.mock.timers.reset();
   }
+});
+
+test('of what was counted before us, the first that is observed is where it begins, and so after a fall', async (t) => {
+  const seconds = [1_000, 1_010, 1_020, 1_030, 1_040];
+  const observed = [8_000, 8_004, 8_006, 100, 103];
+  const told = async (temporality: AggregationTemporality) => {
+    t.mock.timers.enable({ apis: ['Date'], now: 990_000 });
+    const { meter, collect } = start(temporality, { beganBefore: (scope) => scope === 'a scope' });
+    let total = 0;
+    meter.createObservableCounter('counter').addCallback((result) => result.observe(total));
+    const points: [from: number, to: number, value: number][] = [];
+    for (const [index, second] of seconds.entries()) {
+      t.mock.timers.setTime(second * 1_000);
+      total = observed[index]!;
+      for (const { startTime, endTime, value } of (await collect()).points('counter'))
+        points.push([startTime[0], endTime[0], value]);
+    }
+    t.mock.timers.reset();
+    return points;
+  };
+  assert.deepEqual(await told(DELTA), [
+    [1_000, 1_000, 0],
+    [1_000, 1_010, 4],
+    [1_010, 1_020, 2],
+    [1_030, 1_030, 0],
+    [1_030, 1_040, 3],
+  ]);
+  assert.deepEqual(await told(CUMULATIVE), [
+    [1_000, 1_000, 8_000],
+    [1_000, 1_010, 8_004],
+    [1_000, 1_020, 8_006],
+    [1_030, 1_030, 100],
+    [1_030, 1_040, 103],
+  ]);
 });
