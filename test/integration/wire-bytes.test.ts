@@ -64,7 +64,7 @@ test('wire bytes are what the kernel has seen', { timeout: 60_000 }, async (t) =
     await until('the batch is heard', () => client.messages.length === heard + 5_000);
     await check('five thousand small ones in one turn');
 
-    for (let ping = 0; ping < 100; ping += 1) client.socket.ping(`${ping}`);
+    for (let ping = 0; ping < 50; ping += 1) client.socket.ping(`${ping}`);
     client.send({ type: 'subscribe', channels: ['public.a'] });
     client.send('nonsense');
     await client.heard('error');
