@@ -85,7 +85,7 @@ test('a collector gets the figures over OTLP as the variables ask, and the final
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
     OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=harbour',
     OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
-    OTEL_METRIC_EXPORT_INTERVAL: '20',
+    OTEL_METRIC_EXPORT_INTERVAL: '250',
   });
   await until('two exports', () => collector.exports.length >= 2);
   figures.gateway.opened = 41;
@@ -108,7 +108,7 @@ test('with delta temporality each export has the difference, and amounts stay am
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.url}/in`,
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
     OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
-    OTEL_METRIC_EXPORT_INTERVAL: '20',
+    OTEL_METRIC_EXPORT_INTERVAL: '250',
   });
   figures.gateway.opened = 40;
   figures.gateway.active = 40;
