@@ -101,6 +101,7 @@ export class Gateway {
       unixMs: around.unixMs,
       nonce: around.nonce,
       startedMs: around.nowMs(),
+      recentStallMs: (nowMs) => this.#heartbeat.recentStallMs(nowMs),
     };
     this.drain = new Drain(this.connections, settings, {
       ...around,

@@ -26,6 +26,8 @@ const CLOSING_LOOK_MS = 1_000;
 const LAST_CHANCE_MS = 500;
 /** A timer is always a little late; only what is more than this counts as a stall. */
 const STALL_TOLERANCE_MS = 100;
+/** How long after a stall what had to wait for its end may still come in. */
+const AFTERMATH_MS = 5_000;
 
 export class Heartbeat {
   readonly #congested: ReadonlySet<Connection>;
@@ -38,6 +40,8 @@ export class Heartbeat {
   /** All before it have been looked at. */
   #firstSlot: number;
   #sweptAtMs: number;
+  /** The longest of late, and when it was noticed. */
+  #stall = { ms: 0, atMs: Number.NEGATIVE_INFINITY };
   #nextSweepAtMs: number;
 
   constructor(connections: Connections, ledger: Ledger, settings: HeartbeatSettings, nowMs: number) {
@@ -91,7 +95,10 @@ export class Heartbeat {
     const stallMs =
       nowMs > this.#nextSweepAtMs + STALL_TOLERANCE_MS ? nowMs - this.#sweptAtMs - this.#intervalMs : 0;
     this.#sweptAtMs = nowMs;
-    if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);
+    if (stallMs > 0) {
+      for (const connection of this.#connections) connection.credit(stallMs);
+      if (stallMs >= this.recentStallMs(nowMs)) this.#stall = { ms: stallMs, atMs: nowMs };
+    }
     for (const connection of this.#congested) this.#look(connection, nowMs);
     for (const currentSlot = this.#slotAt(nowMs); this.#firstSlot <= currentSlot; this.#firstSlot += 1) {
       const due = this.#slots.get(this.#firstSlot);
@@ -100,6 +107,11 @@ export class Heartbeat {
       this.#slots.delete(this.#firstSlot);
     }
     this.#nextSweepAtMs = nowMs + this.intervalMs;
+  }
+
+  /** For how long we stood still not long ago: 0 when we did not. */
+  recentStallMs(nowMs: number): number {
+    return nowMs - this.#stall.atMs <= AFTERMATH_MS ? this.#stall.ms : 0;
   }
 
   #slotAt(ms: number): number {

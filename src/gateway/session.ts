@@ -37,6 +37,8 @@ export type SessionSurroundings = {
   nonce(): string;
   /** Monotonic milliseconds at which the gateway started. */
   startedMs: number;
+  /** For how long it stood still not long ago. */
+  recentStallMs(nowMs: number): number;
 };
 
 /** Letters of a channel that an error repeats: enough to tell it from others. */
@@ -98,15 +100,22 @@ export function receiveControlFrame(connection: Connection, around: SessionSurro
 }
 
 /** Whoever floods us goes on until the close has been waited for, unless it is cut. */
-function spendClosing(connection: Connection, nowMs: number, { rules }: SessionSurroundings): void {
-  connection.receiveBudget ??= new ReceiveBudget(rules, nowMs);
-  if (!connection.receiveBudget.spendClosing(nowMs)) connection.terminate('policy');
+function spendClosing(connection: Connection, nowMs: number, around: SessionSurroundings): void {
+  if (!budgetOf(connection, nowMs, around).spendClosing(nowMs)) connection.terminate('policy');
+}
+
+function budgetOf(connection: Connection, nowMs: number, around: SessionSurroundings): ReceiveBudget {
+  if (connection.receiveBudget === undefined) {
+    connection.receiveBudget = new ReceiveBudget(around.rules, nowMs);
+    // As those had it that were there when we had stood still.
+    connection.receiveBudget.credit(Math.min(around.recentStallMs(nowMs), nowMs - connection.openedAtMs));
+  }
+  return connection.receiveBudget;
 }
 
 /** Whether the client may send that much. If not it has been told, or is being closed. */
 function spend(connection: Connection, nowMs: number, around: SessionSurroundings): boolean {
-  connection.receiveBudget ??= new ReceiveBudget(around.rules, nowMs);
-  const verdict = connection.receiveBudget.spend(nowMs);
+  const verdict = budgetOf(connection, nowMs, around).spend(nowMs);
   if (verdict === 'close') {
     connection.close('policy');
   } else if (verdict === 'warn') {

@@ -29,3 +29,20 @@ test('what a client sent while we stood still is within its rate, and no more th
   for (let sent = 0; sent < 60 * 50; sent += 1) calm.send('{"type":"heartbeat"}');
   assert.equal(calm.closeCode, 1008);
 });
+
+test('who had said nothing before the stall has as much, and who has come since has not', () => {
+  const { connect, gateway, clock } = createTestGateway({ receiveRate: 50, receiveBurst: 100 });
+  const silent = connect();
+  clock.pass(250);
+  gateway.sweep();
+  clock.pass(8_000);
+  gateway.sweep();
+  const newcomer = connect();
+  for (const client of [silent, newcomer])
+    for (let sent = 0; sent < 8 * 40; sent += 1) client.send('{"type":"heartbeat"}');
+  assert.deepEqual([silent.closeCode, newcomer.closeCode], [undefined, 1008]);
+  const late = connect();
+  clock.pass(6_000);
+  for (let sent = 0; sent < 8 * 40; sent += 1) late.send('{"type":"heartbeat"}');
+  assert.equal(late.closeCode, 1008);
+});
