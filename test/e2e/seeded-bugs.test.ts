@@ -290,7 +290,7 @@ const bugs: SeededBug[] = [
   {
     what: 'our own stall is held against clients',
     file: 'heartbeat.ts',
-    from: 'if (stallMs > 0) for (const connection of this.#connections) connection.credit(stallMs);',
+    from: 'for (const connection of this.#connections) connection.credit(stallMs);',
     to: '',
   },
   {
