@@ -6,7 +6,7 @@
 import { busStateColors, connectionStateColors, dropReasonColors } from './colors.ts';
 import { areas, type Dashboard, figure, heatmap, lines, signal } from './panels.ts';
 import { targetLabels } from './promql.ts';
-import { quantile, series, step } from './surroundings.ts';
+import { pointsOverlap, quantile, series, step } from './surroundings.ts';
 import { latency, noneAsARule, noneAtAll } from './thresholds.ts';
 
 const range = '$__range';
@@ -170,7 +170,7 @@ export const delivery: Dashboard = {
             unit: 'short',
             decimals: 0,
             hidesZeros: true,
-            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
+            note: pointsOverlap,
           },
         ),
         lines('Round trip to the broker', 8, [

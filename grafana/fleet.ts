@@ -1,4 +1,5 @@
 /** Fleet: are we healthy? Sums, extremes and shares over all instances; nothing here has a line for each of them. */
+import { gatewayTargets } from './alerts/availability.ts';
 import { recorded } from './alerts/recorded.ts';
 import { deliveryLatencyBoundary, slos } from './alerts/slo.ts';
 import { busStateColors, dropReasonColors, readyReasonColors } from './colors.ts';
@@ -18,14 +19,6 @@ import {
 
 /** By instance: how many reasons keep it from being ready. */
 const reasonsNotReady = series.level('tidegauge.ready').sum(...targetLabels);
-/** Targets of a job that has others too, where all pods of a namespace are scraped as one, are not our business. */
-const notScraped = series
-  .up()
-  .max(...targetLabels)
-  .where('==', 0)
-  .and(series.levelOverTime('last', 'tidegauge.connection.limit', '1d').max(...targetLabels), {
-    on: targetLabels,
-  });
 const lostReasons = ['slow_consumer', 'overload'] as const;
 const lost = series
   .rate('tidegauge.deliveries.dropped', step, { 'tidegauge.drop.reason': lostReasons })
@@ -75,7 +68,7 @@ export const fleet: Dashboard = {
               thresholds: noneAsARule,
             },
             {
-              ask: notScraped.count().orZero(),
+              ask: gatewayTargets(series).where('==', 0).count().orZero(),
               legend: 'not scraped',
               thresholds: noneAtAll,
             },

@@ -5,7 +5,7 @@
  */
 import { areas, type Dashboard, figure, lines, signal } from './panels.ts';
 import { targetLabels } from './promql.ts';
-import { quantile, series, step } from './surroundings.ts';
+import { pointsOverlap, quantile, series, step } from './surroundings.ts';
 import { collecting, fullness, loopDelay, noneAsARule, noneAtAll, throttled } from './thresholds.ts';
 
 const reasonsNotReady = series.level('tidegauge.ready').sum(...targetLabels);
@@ -462,7 +462,7 @@ export const instance: Dashboard = {
             decimals: 0,
             hidesZeros: true,
             absent: noLimit,
-            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
+            note: pointsOverlap,
           },
         ),
         lines(
@@ -625,7 +625,7 @@ export const instance: Dashboard = {
             unit: 'short',
             decimals: 0,
             hidesZeros: true,
-            note: 'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.',
+            note: pointsOverlap,
           },
         ),
         lines('Age of the sampled figures', 8, [

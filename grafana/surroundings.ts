@@ -17,6 +17,9 @@ export const series = new Series({
 
 /** Rates over what one step of a graph stands for. */
 export const step = '$__rate_interval';
+/** To be said of an increase over a step. */
+export const pointsOverlap =
+  'Each point counts what happened within a few scrapes before it, so that one event shows in several neighbouring points.';
 
 /**
  * A quantile over what one step stands for. Where nothing has happened it is not there, rather than not a number: the

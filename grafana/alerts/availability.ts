@@ -1,4 +1,5 @@
 /** Is it there, does it stay there, and does it let anybody in? */
+import type { Vector } from '../promql.ts';
 import { Series } from '../series.ts';
 import { recorded, recordedOverTime } from './recorded.ts';
 import {
@@ -12,6 +13,18 @@ import {
 } from './rule.ts';
 
 const series = new Series();
+
+/**
+ * Targets that have been a gateway within a day: 1 for those that can be scraped. A job may have others in it, where all pods
+ * of a namespace are scraped as one; theirs is not our business.
+ */
+export function gatewayTargets(of: Series): Vector {
+  const known = of.levelOverTime('last', 'tidegauge.connection.limit', '1d').max(...instanceLabels);
+  return of
+    .up()
+    .max(...instanceLabels)
+    .and(known, { on: instanceLabels });
+}
 
 /** Reasons with an alert of their own, and the one that is meant: whoever drains has been told to. */
 const otherwiseKnown = ['bus', 'draining'] as const;
@@ -28,15 +41,7 @@ export const availabilityRecordings: readonly Recording[] = [
 const instances = recorded('job:tidegauge_instances:count');
 /** Of what is neither a target nor pushed any more, nobody can tell whether it was taken away on purpose. */
 const lately = recordedOverTime('last', 'job:tidegauge_instances:count', '1h');
-/**
- * Targets that have been a gateway within a day. A job may have others in it, where all pods of a namespace are scraped
- * as one; theirs is not our business.
- */
-const known = series.levelOverTime('last', 'tidegauge.connection.limit', '1d').max(...instanceLabels);
-const targets = series
-  .up()
-  .max(...instanceLabels)
-  .and(known, { on: instanceLabels });
+const targets = gatewayTargets(series);
 
 const isNotReady = series.level('tidegauge.ready').max(...instanceLabels);
 const lacksBus = series.level('tidegauge.ready', { 'tidegauge.ready.reason': 'bus' }).max(...instanceLabels);

@@ -134,6 +134,13 @@ const rules: Record<string, Rule> = {
       }),
     ),
   },
+  'instances are told apart by all labels of a target, but in the table, whose rows they are': {
+    faults: panelFaults(({ type, targets = [] }) =>
+      targets
+        .filter(({ expr }) => type !== 'table' && /by \((?![^)]*\bcluster\b)[^)]*\binstance\b/.test(expr))
+        .map(({ expr }) => expr),
+    ),
+  },
   'an instant query is asked for the last value only, a range query for a graph': {
     faults: panelFaults(({ type, targets = [] }) =>
       targets
