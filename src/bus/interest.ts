@@ -32,7 +32,7 @@ export type InterestOptions = {
   /** How long a wide pattern stays that nobody wants any more. 0: not at all. */
   lingerMs?: number;
   wait?: (ms: number) => Promise<unknown>;
-  /** Patterns that had been refused are in force, over the same link: what came before has been missed. */
+  /** See RefusedPatternsEvents. */
   onTaken?: (patterns: readonly string[]) => void;
 };
 
@@ -47,7 +47,7 @@ export class Interest {
   /** The wanted patterns, but for those that the broker has refused. */
   readonly #wanted = new PatternTree<string>();
   readonly #refused: RefusedPatterns;
-  /** That nobody wants any more, and that stay for a moment, in case that somebody does again; by when it began. */
+  /** That nobody wants any more, and that stay for a moment, in case that somebody does again; with a token for that moment. */
   readonly #lingering = new Map<string, object>();
   /** Every subscription in force, also while it waits to leave or is leaving. */
   readonly #upstreams = new Upstreams();
@@ -120,10 +120,10 @@ export class Interest {
 
   /** Whoever takes a wide pattern back and forth would have all that it covers come and go with it. */
   async #linger(pattern: string): Promise<void> {
-    const turn = {};
-    this.#lingering.set(pattern, turn);
+    const moment = {};
+    this.#lingering.set(pattern, moment);
     await this.#wait(this.#lingerMs);
-    if (this.#lingering.get(pattern) !== turn) return;
+    if (this.#lingering.get(pattern) !== moment) return;
     this.#lingering.delete(pattern);
     this.#exit(pattern);
   }

@@ -2,14 +2,14 @@
  * Patterns that are wanted and that the broker has refused, and when they are asked for again.
  *
  * For want of a permission: when the link is new, for a broker with other permissions ends the old one. For want of
- * room: also when a subscription of ours has ended, and whenever somebody says so, as others may have been given more
+ * room: also when a subscription of ours has ended, and now and then, as others may have been given more
  * room. Then one is asked for, and twice as many each time that all were taken: a broker that is full has one question
  * to answer, and one that is not has them all in a few round trips. Whoever was refused again waits behind the others.
  */
 import type { Bus, BusRefusal } from './bus.ts';
 
-/** Of the calls of `retryNowAndThen`: with one each 5 s, five minutes. */
-const skipsMax = 64;
+/** Of `retryNowAndThen`, until it asks again: with one each 5 s, five minutes. */
+const callsMax = 64;
 
 export type RefusedPatternsEvents = {
   /** Asks for one again, which may be added again from then on. */
@@ -31,9 +31,9 @@ export class RefusedPatterns {
   readonly #unproven = new Set<string>();
   #isRetrying = false;
   #mayHaveRoom = false;
-  /** Times that somebody has to say that there may be room until one is asked for, and how many it was the last time. */
-  #skips = 0;
-  #skipped = 0;
+  /** Of `retryNowAndThen`: at which call after the last one that asked it asks again, and how many there have been. */
+  #asksAtCall = 0;
+  #calls = 0;
 
   constructor(bus: Pick<Bus, 'state' | 'roundTrip'>, events: RefusedPatternsEvents) {
     this.#bus = bus;
@@ -65,14 +65,14 @@ export class RefusedPatterns {
 
   /**
    * Others may have been given more room. Call it at an interval; where there was none it asks after two, four and more of them,
-   * up to `skipsMax`, since asking for a pattern that covers thousands takes a while.
+   * up to `callsMax`, since asking for a pattern that covers thousands takes a while.
    */
   retryNowAndThen(): void {
     if (this.#forRoom.size === 0) return;
-    this.#skipped += 1;
-    if (this.#skipped < this.#skips) return;
-    this.#skipped = 0;
-    this.#skips = Math.min(skipsMax, Math.max(1, 2 * this.#skips));
+    this.#calls += 1;
+    if (this.#calls < this.#asksAtCall) return;
+    this.#calls = 0;
+    this.#asksAtCall = Math.min(callsMax, Math.max(1, 2 * this.#asksAtCall));
     this.retryForRoom();
   }
 
@@ -112,7 +112,7 @@ export class RefusedPatterns {
       if (taken.length > 0) this.#events.onTaken(taken);
       if (asked.length === patterns.length) {
         this.#mayHaveRoom = true;
-        this.#skips = 0;
+        this.#asksAtCall = 0;
         count *= 2;
       }
     }
