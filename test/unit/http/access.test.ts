@@ -114,6 +114,8 @@ test('a browser that names a site but no origin may not act from another site', 
 test('a browser so old that it sends a Referer but no Origin is judged by that', () => {
   assert.equal(refusal({ referer: 'https://evil.example/page' }), 'forbidden_origin');
   assert.equal(refusal({ referer: 'not a URL' }), 'forbidden_origin');
+  for (const odd of ['a b', '[::1'])
+    assert.equal(refusal({ host: odd, origin: `http://${odd}` }), 'forbidden_origin');
   assert.equal(refusal({ referer: 'http://localhost:5173/page', ...form }), 'form_post');
   assert.equal(refusal({ referer: `http://${host}/` }), undefined);
 });

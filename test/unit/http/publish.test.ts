@@ -155,6 +155,9 @@ test('a caller that asks first is told to go on only when its body is wanted', a
   ] as const) {
     assert.doesNotMatch(await app.raw(ask(path, length)), /100 Continue/, path);
   }
+  // Whoever speaks HTTP/1.0 takes the first answer for the last.
+  const old = ask('/publish/public.x', 5).replace('HTTP/1.1', 'HTTP/1.0');
+  assert.match(await app.raw(`${old}hello`), /^HTTP\/1\.1 202 /);
 });
 
 test('without a bus nothing is accepted, nor when it leaves at the last moment', async () => {
