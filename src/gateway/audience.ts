@@ -164,9 +164,9 @@ export class Audience {
       if (member.nextMessage >= to) {
         member.nextMessage -= count;
       } else if (member.nextMessage >= from) {
-        member.miss(to - member.nextMessage);
         // It will not come to that number from below any more.
         if (member.nextMessage < lastOutage) member.missBus();
+        member.miss(to - member.nextMessage);
         member.nextMessage = from;
       }
     }
@@ -240,8 +240,8 @@ export class Audience {
       // Delivering may have found it slow, which took it out.
       if (member.membership !== this) return;
       // What comes next finds out that it has missed something.
-      if (dropped > 0) member.miss(dropped);
       if (isOutage) member.missBus();
+      if (dropped > 0) member.miss(dropped);
     }
   }
 

@@ -60,9 +60,6 @@ export type ConnectionEvents = {
 /** The audience that a connection belongs to, as far as a connection knows. */
 export type Membership = { readonly patterns: readonly string[] };
 
-/** Missed messages of which the client has not been told; made with the first. */
-type Missed = { slow: number; overload: number; isBus: boolean };
-
 export class Connection {
   readonly counts: ConnectionCounts;
   readonly id: string;
@@ -95,9 +92,8 @@ export class Connection {
   #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
   /** With the policy `drop`: it skips what comes until nothing waits any more. */
   #isSkipping = false;
-  /** With the policy `conflate`. */
+  /** There while it is to be told of something missed; with the policy `conflate` also while messages are held back. */
   #held: HeldMessages | undefined;
-  #missed: Missed | undefined;
 
   constructor(
     identity: { id: string; remoteAddress: string; nowMs: number },
@@ -155,7 +151,7 @@ export class Connection {
 
   /** Sends published messages, or treats them by the policy when too much waits already. */
   deliver(batch: Batch, nowMs: number): void {
-    if (this.#missed !== undefined) this.tellOfMissed();
+    if (this.#held !== undefined) this.tellOfMissed();
     if (this.#peer.readyState !== OPEN) return this.noticeClosing();
     const messages = batch.messages.length;
     this.counts.match(messages);
@@ -180,14 +176,14 @@ export class Connection {
     if (slowPolicy === 'conflate') return this.#hold(batch);
     const fits = !this.#isSkipping && this.#wire.writableLength + batch.bytes.length <= bufferedMax;
     if (fits) {
-      // Their place is behind what waits, and before this. They are told but once, and may take their own length over the bound.
-      this.#tellInPlace();
+      // Words of what was missed have their place here. They are told but once, and may take their own length over the bound.
+      this.#release(nowMs);
       return this.#writeBatch(batch, messages, nowMs);
     }
     this.counts.drop('slow_consumer', messages);
     if (slowPolicy === 'disconnect') return this.close('slow_consumer');
     this.#isSkipping = true;
-    this.#miss().slow += messages;
+    this.#miss('slow', messages);
   }
 
   /**
@@ -247,7 +243,7 @@ export class Connection {
       const growth = this.#held.growth(message);
       if (growth > 0 && this.bufferedBytes + growth > this.#limits.bufferedMax) {
         counts.drop('slow_consumer', 1);
-        this.#miss().slow += 1;
+        this.#held.miss('slow', 1);
         // Without it an older value would be the last one heard.
         if (!this.#held.release(message.subject)) continue;
         counts.wait(-1);
@@ -269,63 +265,32 @@ export class Connection {
 
   /**
    * Messages that were dropped before they could be delivered, because more came than can be sent. It has been sent by
-   * now what it is to hear from before them, or holds it. Of several times of which it has not been told, the last has the
-   * word.
+   * now what it is to hear from before them, or holds it.
    */
   miss(messages: number): void {
     this.counts.match(messages);
     this.counts.drop('overload', messages);
-    this.#miss().overload += messages;
-    this.#held?.part();
+    this.#miss('overload', messages);
   }
 
   /** The bus was away, and nobody can know what was published meanwhile. Otherwise as `miss`. */
   missBus(): void {
-    this.#miss().isBus = true;
-    this.#held?.part();
+    this.#miss('bus', null);
   }
 
-  #miss(): Missed {
-    this.#missed ??= { slow: 0, overload: 0, isBus: false };
-    return this.#missed;
+  #miss(reason: GapReason, messages: number | null): void {
+    this.#held ??= new HeldMessages();
+    this.#held.miss(reason, messages);
   }
 
   /** Whether it has missed something that it has not been told of. */
   get hasMissed(): boolean {
-    return this.#missed !== undefined;
+    return this.#held?.hasWords === true;
   }
 
-  /**
-   * Tells what it has missed, unless something waits: then it is told as soon as nothing does, and of an outage of the
-   * bus or an overload before anything newer is written.
-   */
+  /** Tells what it has missed, unless something waits: then it is told before anything newer is written. */
   tellOfMissed(): void {
-    const missed = this.#missed;
-    if (missed === undefined) return;
-    if (this.#canBeTold()) this.#tellInPlace();
-    if (missed.slow > 0 && this.#canBeTold()) {
-      const messages = missed.slow;
-      missed.slow = 0;
-      this.#events.gap(this, 'slow', messages);
-    }
-    if (!missed.isBus && missed.overload === 0 && missed.slow === 0) this.#missed = undefined;
-  }
-
-  /** Tells of outages and overloads whatever waits, behind that, and behind what was held before them. */
-  #tellInPlace(): void {
-    const missed = this.#missed;
-    if (missed === undefined) return;
-    const { isBus, overload } = missed;
-    if (!isBus && overload === 0) return;
-    missed.isBus = false;
-    missed.overload = 0;
-    if (this.#held !== undefined) this.#writeHeld(this.#held.takeEarlier(), this.#events.nowMs());
-    if (isBus) this.#events.gap(this, 'bus', null);
-    if (overload > 0) this.#events.gap(this, 'overload', overload);
-  }
-
-  #canBeTold(): boolean {
-    return this.#queue === undefined && !this.isClosing;
+    if (this.#queue === undefined && !this.isClosing) this.#release(this.#events.nowMs());
   }
 
   #onEmptied(): void {
@@ -336,19 +301,22 @@ export class Connection {
     const pong = this.#pendingPong;
     this.#pendingPong = undefined;
     if (pong !== undefined) this.pong(pong.data, pong.sinceMs);
-    this.tellOfMissed();
     this.#release(this.#events.nowMs());
   }
 
-  /** Writes what was held back, and the words that have their place among it. */
+  /** Writes what is held, behind what waits: messages, and the words that have their place among them. */
   #release(nowMs: number): void {
-    this.#tellInPlace();
-    if (this.#held !== undefined) this.#writeHeld(this.#held.take(), nowMs);
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    for (const part of held.take()) {
+      if ('reason' in part) this.#events.gap(this, part.reason, part.messages);
+      else this.#writeHeld(part, nowMs);
+    }
   }
 
   #writeHeld(messages: readonly Fanout[], nowMs: number): void {
     const count = messages.length;
-    if (count === 0) return;
     let payloadBytes = 0;
     for (const message of messages) payloadBytes += message.payloadLength;
     this.counts.wait(-count);

@@ -1,18 +1,26 @@
 /**
- * What a congested connection is to hear when it can: the last message of each subject, in the order in which
- * those came. For streams of values, where only the newest is of interest.
- *
- * An outage of the bus, or an overload, parts them in two, for the word of what was missed has its place in between. A
- * newer message still replaces one from before: what is not heard is not heard too late. The parts share no subject.
+ * What a connection is to hear when it can: the last message of each subject (policy `conflate`), and the words of what it
+ * has missed, each where the last of that was missed. All in the order in which it came: a newer message takes the place of
+ * the older one at the end, so what is not heard is not heard too late; a newer word takes the older one's count along.
  */
-import { type Fanout, framesLength } from './fanout.ts';
+import type { Fanout } from './fanout.ts';
+import type { GapReason } from './protocol.ts';
+
+/** Missed messages of which the client has not been told; `null` where nobody can know how many. */
+export type Word = { readonly reason: GapReason; messages: number | null };
+
+/** No subject is one of these. */
+const keys: Readonly<Record<GapReason, symbol>> = {
+  bus: Symbol('bus'),
+  slow: Symbol('slow'),
+  overload: Symbol('overload'),
+};
 
 export class HeldMessages {
-  #bySubject = new Map<string, Fanout>();
-  /** From before something was missed of which the client is still to be told; undefined when there is nothing. */
-  #earlier: Map<string, Fanout> | undefined;
-  /** Whole frames. */
+  readonly #entries = new Map<string | symbol, Fanout | Word>();
+  /** Whole frames of the messages. */
   bytes = 0;
+  hasWords = false;
 
   /** Bytes that holding this message would add; what it replaces goes. */
   growth(message: Fanout): number {
@@ -20,13 +28,13 @@ export class HeldMessages {
   }
 
   #bytesOf(subject: string): number {
-    return (this.#bySubject.get(subject) ?? this.#earlier?.get(subject))?.bytes.length ?? 0;
+    return (this.#entries.get(subject) as Fanout | undefined)?.bytes.length ?? 0;
   }
 
   /** Holds a message. True when it has replaced an older one. */
   hold(message: Fanout): boolean {
     const hasReplaced = this.release(message.subject);
-    this.#bySubject.set(message.subject, message.kept);
+    this.#entries.set(message.subject, message.kept);
     this.bytes += message.bytes.length;
     return hasReplaced;
   }
@@ -34,30 +42,35 @@ export class HeldMessages {
   /** Forgets the message of a subject. False when there is none. */
   release(subject: string): boolean {
     this.bytes -= this.#bytesOf(subject);
-    return this.#bySubject.delete(subject) || this.#earlier?.delete(subject) === true;
+    return this.#entries.delete(subject);
   }
 
-  /** Something has been missed: all that is held now is from before that. Of several times the last parts them. */
-  part(): void {
-    const messages = this.#bySubject;
-    this.#bySubject = new Map();
-    if (this.#earlier === undefined) this.#earlier = messages;
-    else for (const [subject, message] of messages) this.#earlier.set(subject, message);
+  /** So many messages have been missed, behind all that is held now. */
+  miss(reason: GapReason, messages: number | null): void {
+    const key = keys[reason];
+    const before = (this.#entries.get(key) as Word | undefined)?.messages ?? 0;
+    this.#entries.delete(key);
+    this.#entries.set(key, { reason, messages: messages === null ? null : before + messages });
+    this.hasWords = true;
   }
 
-  /** Hands out what is from before that. */
-  takeEarlier(): Fanout[] {
-    const messages = [...(this.#earlier?.values() ?? [])];
-    this.#earlier = undefined;
-    this.bytes -= framesLength(messages);
-    return messages;
-  }
-
-  /** Hands out everything, and is empty. */
-  take(): Fanout[] {
-    const messages = [...this.takeEarlier(), ...this.#bySubject.values()];
-    this.#bySubject.clear();
+  /** Hands out everything in its order, messages that follow on each other together, and is empty. */
+  take(): (readonly Fanout[] | Word)[] {
+    const parts: (readonly Fanout[] | Word)[] = [];
+    let messages: Fanout[] = [];
+    for (const entry of this.#entries.values()) {
+      if ('reason' in entry) {
+        if (messages.length > 0) parts.push(messages);
+        parts.push(entry);
+        messages = [];
+      } else {
+        messages.push(entry);
+      }
+    }
+    if (messages.length > 0) parts.push(messages);
+    this.#entries.clear();
     this.bytes = 0;
-    return messages;
+    this.hasWords = false;
+    return parts;
   }
 }

@@ -74,14 +74,14 @@ const bugs: SeededBug[] = [
   {
     what: 'what is held back is lost when the client has caught up',
     file: 'connection.ts',
-    from: 'this.tellOfMissed();\n    this.#release(this.#events.nowMs());',
-    to: 'this.tellOfMissed();',
+    from: 'else this.#writeHeld(part, nowMs);',
+    to: '',
   },
   {
     what: 'a client is not told what it missed',
     file: 'connection.ts',
-    from: "this.#events.gap(this, 'slow', messages);",
-    to: '',
+    from: "if ('reason' in part) this.#events.gap(this, part.reason, part.messages);\n      else",
+    to: "if (!('reason' in part))",
   },
   {
     what: 'what was dropped in an overload is not told to the quiet',
@@ -104,20 +104,26 @@ const bugs: SeededBug[] = [
   {
     what: 'what a slow client is sent overtakes the word of an outage',
     file: 'connection.ts',
-    from: 'this.#tellInPlace();\n      return this.#writeBatch',
+    from: 'this.#release(nowMs);\n      return this.#writeBatch',
     to: 'return this.#writeBatch',
   },
   {
     what: 'the word of an outage overtakes what is held back',
-    file: 'connection.ts',
-    from: 'this.#miss().isBus = true;\n    this.#held?.part();',
-    to: 'this.#miss().isBus = true;',
+    file: 'held-messages.ts',
+    from: 'parts.push(entry);',
+    to: 'parts.unshift(entry);',
   },
   {
-    what: 'the word of an overload overtakes what is held back',
-    file: 'connection.ts',
-    from: 'this.#miss().overload += messages;\n    this.#held?.part();',
-    to: 'this.#miss().overload += messages;',
+    what: 'of several outages the first parts what is held',
+    file: 'held-messages.ts',
+    from: 'this.#entries.delete(key);',
+    to: '',
+  },
+  {
+    what: 'only the last of several losses is told',
+    file: 'held-messages.ts',
+    from: ': before + messages',
+    to: ': messages',
   },
   {
     what: 'what was dropped behind a round is not told to those who wait for it',

@@ -25,7 +25,7 @@ for (const slowPolicy of slowPolicies) {
     const told = client.received().slice(2);
     const bus = '{"type":"gap","reason":"bus","dropped":null}';
     const overload = '{"type":"gap","reason":"overload","dropped":1}';
-    assert.deepEqual(told, [bus, overload, '1']);
+    assert.deepEqual(told, [overload, bus, '1']);
     const { matched, sent, dropped } = figures().deliveries;
     assert.deepEqual({ matched, sent, overload: dropped.overload }, { matched: 3, sent: 2, overload: 1 });
     assert.equal(figures().ledgerDrift, 0);

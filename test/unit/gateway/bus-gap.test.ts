@@ -369,6 +369,23 @@ describe('with the policy conflate', () => {
     assert.deepEqual(heardBy(client), ['0', 'a1', 'b1', gap, 'c1']);
   });
 
+  test('outages and overloads have a place each', () => {
+    const given = createTestGateway({ slowPolicy: 'conflate', pendingMax: roomFor(1.9, 198) });
+    const client = given.connect();
+    client.stopTaking();
+    flush(given, '0');
+    given.gateway.announceBusGap();
+    flush(given, 'a1');
+    const filled = (text: string): string => `${text} `.padEnd(198, 'x');
+    for (const text of ['b1', 'b2', 'c1'])
+      given.gateway.hub.publish(`public.${text[0]}`, Buffer.from(filled(text)));
+    finish(given);
+    client.drain(everything);
+    const overload = '{"type":"gap","reason":"overload","dropped":2}';
+    assert.deepEqual(heardBy(client), ['0', gap, 'a1', overload, 'c1']);
+    assert.equal(given.figures().ledgerDrift, 0);
+  });
+
   test('the order holds where the kernel does not take what was held at once', () => {
     const given = createTestGateway({ slowPolicy: 'conflate' });
     const client = given.connect();
@@ -396,7 +413,7 @@ describe('with the policy conflate', () => {
     // One from before the outage goes for a newer one that has no room.
     flush(given, `a2 ${'x'.repeat(900)}`);
     client.drain(everything);
-    assert.deepEqual(heardBy(client), ['0', gap, '{"type":"gap","reason":"slow","dropped":2}', 'b1']);
+    assert.deepEqual(heardBy(client), ['0', gap, 'b1', '{"type":"gap","reason":"slow","dropped":2}']);
     assert.equal(given.figures().sendQueue.bytes, 0);
     assert.equal(given.figures().ledgerDrift, 0);
   });

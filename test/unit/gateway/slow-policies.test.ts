@@ -102,8 +102,14 @@ describe('policy conflate', () => {
     publish(given, 'public.a', `a${wide}`);
     publish(given, 'public.b', `b${wide}`);
     publish(given, 'public.c', `c${wide}`);
+    publish(given, 'public.d', 'd');
     client.drain(everything);
-    assert.deepEqual(heardBy(client), [`a${wide}`, '{"type":"gap","reason":"slow","dropped":1}', `b${wide}`]);
+    assert.deepEqual(heardBy(client), [
+      `a${wide}`,
+      `b${wide}`,
+      '{"type":"gap","reason":"slow","dropped":1}',
+      'd',
+    ]);
   });
 
   test('an older value is never the last one heard: if the newest has no room, the older goes too', () => {
