@@ -10,10 +10,11 @@
  *   no-op in telemetry's place and without windows or looks at the event loop, both idle with as many clients in the
  *   same five seconds, by the scheduler's own account, which the kernel keeps in nanoseconds. In every second window the
  *   other is asked for /livez, and Node's own HTTP server for a word: what comes each five seconds finds the processor's
- *   caches full of other things, and costs several times what it does in a loop, whatever it is. Medians of windows, and
- *   means: for some minutes after the dialling V8 clears up for a tenth of a second now and then, which is as much as
- *   all windows together. The peer is a process with no client at all that has the default metrics of prom-client and is
- *   scraped as well: what it takes more than Node's own HTTP server left alone.
+ *   caches full of other things, and costs several times what it does in a loop, whatever it is. Medians of windows, how
+ *   sure those are (neighbours on the machine make fifteen of them scatter by a third), and means: for some minutes after
+ *   the dialling V8 clears up for a tenth of a second now and then, which is as much as all windows together. The peer is
+ *   a process with no client at all that has the default metrics of prom-client and is scraped as well: what it takes more
+ *   than Node's own HTTP server left alone.
  *
  * The peers are there where prom-client is found.
  *
@@ -36,7 +37,7 @@ import { ask } from './gateway-figures.ts';
 import { startOtlpSink } from './otlp-sink.ts';
 import { findPromClient } from './peers/prom-client-package.ts';
 import { type Pinning, pin, usualCores } from './pinning.ts';
-import { quantile } from './statistics.ts';
+import { median, medianBounds, quantile } from './statistics.ts';
 
 type Cost = {
   /** One after the other: all that it goes through is in the processor's caches. */
@@ -51,7 +52,8 @@ type Cost = {
 };
 const collectors = ['JSON', 'scrape', 'OTLP', 'all three at once', 'prom-client'] as const;
 type Collections = Partial<Record<(typeof collectors)[number], Cost>>;
-type Share = { median: number; mean: number };
+/** The median of the windows, between which of them it lies but for one time in twenty, and their mean. */
+type Share = { median: number; low: number; high: number; mean: number };
 /** Of a core, in windows of five seconds: `added` is what telemetry adds where the other was left alone. */
 const idleShares = ['scraped', 'probed', 'alone', 'added', 'bareAsked', 'bareAlone', 'addedByPeer'] as const;
 type IdleShares = { windows: number } & Record<(typeof idleShares)[number], Share>;
@@ -289,8 +291,11 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
 
 /** NaN of nothing. */
 function share(windows: number[]): Share {
+  const [low, high] = medianBounds(windows);
   return {
-    median: quantile(windows, 0.5),
+    median: median(windows),
+    low,
+    high,
     mean: windows.reduce((sum, one) => sum + one, 0) / windows.length,
   };
 }
@@ -338,15 +343,19 @@ function renderCaches({ atOnceNs, afterPauseNs }: CacheProbe): string {
 function renderIdle(idle: IdleShares): string {
   const { windows, scraped, probed, alone, added, bareAsked, bareAlone, addedByPeer } = idle;
   const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
-  const row = (name: string, { median, mean }: Share): string =>
-    `| ${name} | ${percent(median)} | ${percent(mean)} |`;
+  const row = (name: string, { median, low, high, mean }: Share): string => {
+    const bounds = Number.isNaN(low) ? '' : `${percent(low)} to ${percent(high)}`;
+    return `| ${name} | ${percent(median)} | ${bounds} | ${percent(mean)} |`;
+  };
   const less = (one: Share, other: Share): Share => ({
     median: one.median - other.median,
+    low: Number.NaN,
+    high: Number.NaN,
     mean: one.mean - other.mean,
   });
   return [
-    `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | mean |`,
-    '| --- | --- | --- |',
+    `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | 95 % sure | mean |`,
+    '| --- | --- | --- | --- |',
     row('with telemetry, scraped in each', scraped),
     row('without, asked for /livez in every second one', probed),
     row('without, left alone in the others', alone),
