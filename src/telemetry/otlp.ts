@@ -6,6 +6,7 @@
  * are logged on the change only, not each. Their count is a figure (otel.sdk.exporter.*).
  */
 import { readFileSync } from 'node:fs';
+import type { Agent as HttpAgent } from 'node:http';
 import { createRequire } from 'node:module';
 import type { MeterProvider } from '@opentelemetry/api';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
@@ -34,7 +35,11 @@ export type TelemetryLog = {
   info(fields: object, message: string): void;
 };
 
-export type OtlpExporter = PushMetricExporter & { setSelfObsMeterProvider(provider: MeterProvider): void };
+export type OtlpExporter = PushMetricExporter & {
+  setSelfObsMeterProvider(provider: MeterProvider): void;
+  /** Closes the connections that are kept for the next export; over gRPC there is nothing to close them with. */
+  hangUp?(): void;
+};
 
 const temporalityPreferences: Readonly<Record<Temporality, AggregationTemporalityPreference>> = {
   cumulative: AggregationTemporalityPreference.CUMULATIVE,
@@ -57,12 +62,20 @@ export function createOtlpExporter(settings: OtlpSettings, userAgent: string): O
   };
   if (settings.protocol === 'grpc') return new GrpcExporter({ ...options, ...grpcSecurity(settings) });
   const Exporter = settings.protocol === 'http/json' ? JsonExporter : ProtobufExporter;
-  return new Exporter({
+  let agent: HttpAgent | undefined;
+  const exporter = new Exporter({
     ...options,
     headers: settings.headers,
-    httpAgentOptions: (protocol) =>
-      createDeadlineAgent(protocol, settings.timeoutMs, { keepAlive: true, ...pemsOf(settings) }),
+    httpAgentOptions: (protocol) => {
+      agent = createDeadlineAgent(protocol, settings.timeoutMs, { keepAlive: true, ...pemsOf(settings) });
+      return agent;
+    },
   });
+  const hangUp = (): void => {
+    for (const sockets of Object.values(agent?.freeSockets ?? {}))
+      for (const socket of sockets ?? []) socket.destroy();
+  };
+  return Object.assign(exporter, { hangUp });
 }
 
 /** Files named by the settings that cannot be read or used, each as a fault. */
@@ -147,6 +160,8 @@ export class PushReader extends PeriodicExportingMetricReader {
   }
 
   async #end(): Promise<void> {
+    // Whether a kept connection still leads anywhere is found out by waiting, for which there is no time any more.
+    this.#exporter.hangUp?.();
     const giveUp = this.#exporter.underWay?.();
     const patience = setTimeout(() => giveUp?.(), PATIENCE_MS);
     try {
@@ -163,10 +178,11 @@ const PATIENCE_MS = 1_000;
 export type Hurried = {
   /** Gives up the export that is under way now, should it still be: nobody waits for its answer any more. */
   underWay(): (() => void) | undefined;
+  hangUp(): void;
 };
 
 /** The same exporter, with a log line when exports begin to fail and when they succeed again. */
-export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): PushMetricExporter & Hurried {
+export function withOutageLog(exporter: OtlpExporter, log: TelemetryLog): PushMetricExporter & Hurried {
   let isFailing = false;
   let giveUp: (() => void) | undefined;
   const onResult = ({ code, error }: ExportResult): void => {
@@ -179,6 +195,7 @@ export function withOutageLog(exporter: PushMetricExporter, log: TelemetryLog): 
   };
   return {
     underWay: () => giveUp,
+    hangUp: () => exporter.hangUp?.(),
     export(metrics: ResourceMetrics, done: (result: ExportResult) => void): void {
       const end = (result: ExportResult): void => {
         if (giveUp !== giveThisUp) return;

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -34,24 +34,40 @@ type Metric = {
   exponentialHistogram?: { dataPoints: (Point & { count: string | number; sum: number })[] };
 };
 
-type FakeCollector = { url: string; exports: Export[]; answer: { status: number }; close(): Promise<void> };
+type FakeCollector = {
+  url: string;
+  exports: Export[];
+  answer: { status: number };
+  /** What comes over the connections that there are is lost from now on, as behind a balancer that has forgotten them. */
+  loseConnections(): void;
+  close(): Promise<void>;
+};
 
 /** Takes every export and answers with the status that the test has set; 0 is no answer at all. */
 async function startCollector(): Promise<FakeCollector> {
   const exports: Export[] = [];
   const answer = { status: 200 };
+  const lost = new WeakSet<Socket>();
+  let open: Socket[] = [];
   const server: Server = createServer(async (request, response) => {
+    if (lost.has(request.socket)) return;
     exports.push({ path: request.url, headers: request.headers, body: await buffer(request) });
     if (answer.status !== 0) response.writeHead(answer.status).end();
   });
+  server.on('connection', (socket: Socket) => open.push(socket));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const loseConnections = (): void => {
+    for (const socket of open) lost.add(socket);
+    open = [];
+  };
   const close = async () => {
     server.closeAllConnections();
     server.close();
     await once(server, 'close');
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, exports, answer, close };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, exports, answer, loseConnections, close };
 }
 
 function start(env: Record<string, string>, registerGlobally = false) {
@@ -242,6 +258,22 @@ test('the last export does not wait for one that nobody answers, and has the fin
   void shutdown(20_000);
   await until('the last has come', () => collector.exports.length === 2, { timeoutMs: 5_000 });
   assert.deepEqual(sumIn(collector.exports[1]!, 'tidegauge.connection.opened').values, [41]);
+  await collector.close();
+});
+
+test('the last export does not trust a connection that was kept', async () => {
+  const collector = await startCollector();
+  const { figures, forceFlush, shutdown } = start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  await forceFlush();
+  collector.loseConnections();
+  figures.gateway.opened = 41;
+  const ended = shutdown(20_000);
+  await until('the last has come', () => collector.exports.length === 2, { timeoutMs: 5_000 });
+  assert.deepEqual(sumIn(collector.exports[1]!, 'tidegauge.connection.opened').values, [41]);
+  await ended;
   await collector.close();
 });
 
