@@ -10,7 +10,8 @@
  * product's own and work all the same.
  */
 import { randomUUID } from 'node:crypto';
-import { type MeterProvider as ApiMeterProvider, metrics } from '@opentelemetry/api';
+import { format } from 'node:util';
+import { type MeterProvider as ApiMeterProvider, DiagLogLevel, diag, metrics } from '@opentelemetry/api';
 import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
 import {
   ConsoleMetricExporter,
@@ -86,6 +87,8 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   const readers = [prometheus.reader, ...pushReaders];
   const start = registerGlobally ? startGlobally : startPrivately;
   const { provider, shutdown } = start(resource, readers, settings);
+  // Who asks for more gets it from NodeSDK, on the console.
+  if (registerGlobally && env.OTEL_LOG_LEVEL === undefined) tellWarnings(log);
   push?.tellOfItselfTo(provider);
   return {
     ...identity,
@@ -190,9 +193,30 @@ function startGlobally(resource: Resource, readers: IMetricReader[]): Started {
       await sdk.shutdown();
       // Else a later start in this process would be refused silently, and have no figures.
       metrics.disable();
+      diag.disable();
     },
   };
 }
+
+/**
+ * What the packages warn of goes to the log, above all that a backend has refused a part of what it has accepted, which is
+ * no failure to them. The same thing is told once, until there is another.
+ */
+function tellWarnings(log: TelemetryLog): void {
+  let last: string | undefined;
+  const tell = (...said: unknown[]): void => {
+    const text = format(...said).slice(0, WARNING_LENGTH);
+    if (text === last) return;
+    last = text;
+    log.warn({}, `OpenTelemetry: ${text}`);
+  };
+  const silent = (): void => {};
+  const logger = { error: tell, warn: tell, info: silent, debug: silent, verbose: silent };
+  diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+}
+
+/** Of what a backend writes. */
+const WARNING_LENGTH = 500;
 
 /** Runs the end once, whoever asks and how often, and waits for it as long as each is willing to. */
 function within(end: () => Promise<void>, log: TelemetryLog): (timeoutMs: number) => Promise<void> {

@@ -37,7 +37,7 @@ type Metric = {
 type FakeCollector = {
   url: string;
   exports: Export[];
-  answer: { status: number };
+  answer: { status: number; json?: object };
   /** What comes over the connections that there are is lost from now on, as behind a balancer that has forgotten them. */
   loseConnections(): void;
   close(): Promise<void>;
@@ -46,13 +46,14 @@ type FakeCollector = {
 /** Takes every export and answers with the status that the test has set; 0 is no answer at all. */
 async function startCollector(): Promise<FakeCollector> {
   const exports: Export[] = [];
-  const answer = { status: 200 };
+  const answer: FakeCollector['answer'] = { status: 200 };
   const lost = new WeakSet<Socket>();
   let open: Socket[] = [];
   const server: Server = createServer(async (request, response) => {
     if (lost.has(request.socket)) return;
     exports.push({ path: request.url, headers: request.headers, body: await buffer(request) });
-    if (answer.status !== 0) response.writeHead(answer.status).end();
+    if (answer.status !== 0)
+      response.writeHead(answer.status).end(answer.json && JSON.stringify(answer.json));
   });
   server.on('connection', (socket: Socket) => open.push(socket));
   server.listen(0, '127.0.0.1');
@@ -275,6 +276,27 @@ test('the last export does not trust a connection that was kept', async () => {
   assert.deepEqual(sumIn(collector.exports[1]!, 'tidegauge.connection.opened').values, [41]);
   await ended;
   await collector.close();
+});
+
+test('a backend that refuses a part of an export is quoted in the log, once until it says something else', async () => {
+  const collector = await startCollector();
+  const { lines, forceFlush, shutdown } = start(
+    { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+    true,
+  );
+  const refuse = async (rejectedDataPoints: number, exports: number): Promise<void> => {
+    collector.answer.json = { partialSuccess: { rejectedDataPoints, errorMessage: 'too old' } };
+    for (let done = 0; done < exports; done += 1) await forceFlush();
+  };
+  await refuse(3, 2);
+  await refuse(4, 1);
+  collector.answer.json = {};
+  await shutdown(5_000);
+  await collector.close();
+  const said = lines.filter((line) => line.startsWith('warn'));
+  assert.equal(said.length, 2, said.join('\n'));
+  assert.match(said[0]!, /^warn OpenTelemetry: .*"rejectedDataPoints":3,"errorMessage":"too old"/);
+  assert.match(said[1]!, /"rejectedDataPoints":4/);
 });
 
 test('a disabled SDK sends and serves nothing, and the reports work', async () => {
