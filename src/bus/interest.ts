@@ -61,6 +61,8 @@ export class Interest {
   #isHandingOver = false;
   /** Of the youngest subscription when the hand-over under way began. */
   #serialAtHandOver = 0;
+  /** Patterns of those that came later and have ended since. */
+  #endedLatecomers = new PatternTree<string>();
   /** Copies ignored because another subscription had the word. Only ever added to. */
   overlapDuplicates = 0;
 
@@ -185,14 +187,21 @@ export class Interest {
   #takeBack(pattern: string): Upstream | undefined {
     const upstream = this.#waiting.get(pattern) ?? this.#leaving.get(pattern);
     if (!upstream) return undefined;
-    // A latecomer has the word already: see `#isTaken`.
-    const hasLatecomer = this.#upstreams.hasYounger(pattern, this.#serialAtHandOver);
-    if (upstream.state === 'leaving' && hasLatecomer) return undefined;
+    if (upstream.state === 'leaving' && this.#hasLatecomer(pattern)) return undefined;
     this.#cancelLeaving(upstream);
     if (upstream.state === 'leaving') this.#handOver.startOver();
     upstream.state = 'live';
     this.#staying.set(pattern, upstream);
     return upstream;
+  }
+
+  /** Which has the word already (see `#isTaken`), or had it when copies were sent that are still to come from the old side. */
+  #hasLatecomer(pattern: string): boolean {
+    let hasLatecomer = this.#upstreams.hasYounger(pattern, this.#serialAtHandOver);
+    this.#endedLatecomers.overlapping(pattern, () => {
+      hasLatecomer = true;
+    });
+    return hasLatecomer;
   }
 
   #cancelLeaving(upstream: Upstream): void {
@@ -215,6 +224,9 @@ export class Interest {
 
   #end(upstream: Upstream): void {
     upstream.subscription?.drain();
+    const { pattern, serial } = upstream;
+    if (this.#leaving.size > 0 && serial > this.#serialAtHandOver)
+      this.#endedLatecomers.add(pattern, pattern);
     this.#upstreams.remove(upstream);
     this.#refused.retryForRoom();
   }
@@ -244,6 +256,7 @@ export class Interest {
     if (this.#leaving.size === 0) return;
     // Those that came during that round trip are proven by the next turn, which is early enough.
     this.#serialAtHandOver = this.#upstreams.youngestSerial;
+    this.#endedLatecomers = new PatternTree();
     try {
       if (isProven) await this.#turnsUntilChange(handOver);
     } catch {

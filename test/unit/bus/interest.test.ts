@@ -187,6 +187,27 @@ describe('Interest', () => {
     assert.deepEqual([broker.patterns.sort(), heard.length], [['x.y', 'x.z'], 3]);
   });
 
+  it('does not take back one that is leaving where a latecomer had the word, though that has ended', async () => {
+    const { broker, interest, heard } = create();
+    interest.want('x.>');
+    interest.want('x.y');
+    await broker.settle();
+    interest.unwant('x.>');
+    await passQuarter(broker);
+    interest.want('x.z');
+    await passQuarter(broker);
+    broker.publishFromElsewhere('x.z', 'once', true);
+    broker.route(0);
+    await broker.arrive(1);
+    assert.equal(heard.length, 1);
+    interest.unwant('x.z');
+    interest.want('x.>');
+    // The copy for the one that is leaving comes now.
+    await broker.settle();
+    assert.equal(heard.length, 1);
+    assert.deepEqual(broker.patterns, ['x.>']);
+  });
+
   it('ends a hand-over at once when the link breaks, whatever had come of it', async () => {
     for (const quartersBefore of [0, 1, 5, 11]) {
       const { broker, interest, heard } = create();
