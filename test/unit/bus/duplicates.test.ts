@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { BusMessage } from '../../../src/bus/bus.ts';
 import { DuplicateWindow, type DuplicateWindowOptions } from '../../../src/bus/duplicates.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 function create(options: Partial<DuplicateWindowOptions> = {}): {
   window: DuplicateWindow;
@@ -147,7 +148,7 @@ describe('DuplicateWindow', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      propertyRuns(1_000),
     );
   });
 });

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { Interest } from '../../../src/bus/interest.ts';
 import { covers, matches } from '../../../src/bus/subjects.ts';
 import { ModelBroker } from '../../support/model-broker.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 type Heard = { subject: string; content: string };
 
@@ -490,7 +491,7 @@ describe('Interest, whatever comes in between', () => {
           assertInForce(broker, interest, [...steady, ...wanted]);
         },
       ),
-      { numRuns: 2_000 },
+      propertyRuns(2_000),
     );
   });
 
@@ -527,7 +528,7 @@ describe('Interest, whatever comes in between', () => {
           assertInForce(broker, interest, [...wanted]);
         },
       ),
-      { numRuns: 2_000 },
+      propertyRuns(2_000),
     );
   });
 });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { PatternTree } from '../../../src/bus/pattern-tree.ts';
 import { SubjectIndex } from '../../../src/bus/subject-index.ts';
 import { covers, matches, overlaps } from '../../../src/bus/subjects.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const token = fc.constantFrom('a', 'b', 'cc', '*');
 const pattern = fc
@@ -17,7 +18,7 @@ const subject = fc
 const changes = fc.array(fc.record({ isAdd: fc.boolean(), pattern, value: fc.integer({ min: 0, max: 4 }) }), {
   maxLength: 30,
 });
-const runs = { numRuns: 1_000 };
+const runs = propertyRuns(1_000);
 
 type Pairs = {
   add(pattern: string, value: number): boolean;

@@ -11,6 +11,7 @@ import { matches } from '../../../src/bus/subjects.ts';
 import { slowPolicies } from '../../../src/gateway/connection.ts';
 import type { GatewayFigures } from '../../../src/telemetry/figures.ts';
 import type { FakeClient } from '../../support/fake-client.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
 
 type ModelClient = {
@@ -474,5 +475,5 @@ test('table, ledger and hub agree with the model after every command', () => {
       settle(model, real);
     },
   );
-  fc.assert(property, { numRuns: process.env.CI === 'true' ? 5_000 : 1_000 });
+  fc.assert(property, propertyRuns(process.env.CI === 'true' ? 5_000 : 1_000));
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BlockPool, NumberQueue } from '../../../src/gateway/number-queues.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const QUEUES = 4;
 const BLOCK_NUMBERS = 31;
@@ -56,7 +57,7 @@ test('queues of one pool are as independent as arrays, whatever is done to them'
       for (const { queue } of pairs) queue.drop(queue.length);
       assert.equal(pool.used, 0);
     }),
-    { numRuns: 300 },
+    propertyRuns(300),
   );
 });
 
