@@ -14,6 +14,8 @@ export function disconnectCause(error: Error): BusDisconnectError | undefined {
   if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError) {
     return 'authorization';
   }
+  // Of these the library knows a user's expiry only.
+  if (/authentication (revoked|expired)/i.test(error.message)) return 'authorization';
   if (/stale connection/i.test(error.message)) return 'stale';
   if (/slow consumer|maximum |parser error|unknown protocol/i.test(error.message)) {
     return 'other';

@@ -31,10 +31,23 @@ export type NatsLinkListener = {
 /** The library's protocol machine, which can be abandoned at any time. */
 export class NatsLink extends ProtocolHandler {
   readonly #listener: NatsLinkListener;
+  #isLoggedIn = false;
 
   constructor(options: ConnectionOptions, listener: NatsLinkListener) {
     super(parseOptions(options), noPublisher);
     this.#listener = listener;
+    const { reconnectDelayHandler } = this.options;
+    if (!reconnectDelayHandler) return;
+    this.options.reconnectDelayHandler = () => {
+      this.#allowDials();
+      return reconnectDelayHandler();
+    };
+  }
+
+  /** The library waits by the wall clock: were that set back, by so much longer. It asks for the wait before each dial. */
+  #allowDials(): void {
+    for (const server of this.servers.getServers())
+      if (server.lastConnect > Date.now()) server.lastConnect = 0;
   }
 
   /** Published bytes that the kernel has not taken. */
@@ -44,8 +57,32 @@ export class NatsLink extends ProtocolHandler {
     return this.outbound.size() + (transport.unsentBytes ?? 0);
   }
 
+  /**
+   * The transport is closed. Where that is a failed log-in, the loop that has dialled goes on by itself: told of it as of a
+   * break, the library would begin to wait for that loop once more each time, and keep all who wait until it is in.
+   */
+  override async disconnected(error?: Error): Promise<void> {
+    if (this.#isLoggedIn) {
+      this.#isLoggedIn = false;
+      await super.disconnected(error);
+    } else if (this.transport.isClosed) {
+      // Else it is that of a dial before, and the one under way is in order.
+      this.connectError?.(error ?? new Error('the server closed the connection'));
+    }
+  }
+
+  /** The library gives a name for the certificate to members of the cluster only that it knew when the link was made. */
+  override processInfo(info: Uint8Array): void {
+    super.processInfo(info);
+    const { tlsName } = this.servers as unknown as { tlsName: string };
+    for (const server of this.servers.getServers())
+      if (server.gossiped && server.tlsName === '') server.tlsName = tlsName;
+  }
+
   override dispatchStatus(status: Status): void {
     super.dispatchStatus(status);
+    // What the server says during the log-in is why it does not have us; it closes without an answer.
+    if (status.type === 'error' && !this.connected) this.connectError?.(status.error);
     if (status.type === 'staleConnection') {
       // The library takes its leave of a silent peer with a write, which would wait behind what that peer has not
       // taken for as long as the kernel tries. Destroying the socket ends the wait.
@@ -73,7 +110,9 @@ export class NatsLink extends ProtocolHandler {
     this.sendCommand(PING);
   }
 
+  /** Called when the server has let us in. */
   override sendSubscriptions(): void {
+    this.#isLoggedIn = true;
     const all = this.subscriptions.all() as SubscriptionImpl[];
     // Pings that were asked for during the dial have not been sent yet.
     UnansweredSubscriptions.prepend(this.pongs, all);
@@ -87,7 +126,7 @@ export class NatsLink extends ProtocolHandler {
     try {
       await super._doDial(server);
     } catch (error) {
-      if (!this._closed) this.#listener.dialFailed(server.listen, error);
+      if (!this._closed) this.#listener.dialFailed(server.listen, explained(error));
       throw error;
     }
   }
@@ -110,6 +149,14 @@ export class NatsLink extends ProtocolHandler {
 }
 
 const PING = 'PING\r\n';
+
+/** The library finds no words where a connection is closed before anything has been said. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof Error && /undefined error/.test(error.message))) return error;
+  return new Error(
+    'the server closed the connection before it said anything; one that wants TLS first (handshake_first) cannot be used',
+  );
+}
 
 /** What comes with an error in place of a message. */
 const noMessage = {} as Msg;
@@ -163,6 +210,18 @@ export class NatsTransport extends NodeTransport {
       };
     }
     return super.startTLS();
+  }
+
+  /** Nobody listens to the socket while the library reads the authority's file, and a reset would end the process. */
+  override async loadClientCerts(): ReturnType<NodeTransport['loadClientCerts']> {
+    const { socket } = this;
+    let reset: Error | undefined;
+    socket?.on('error', (error) => {
+      reset = error;
+    });
+    const files = await super.loadClientCerts();
+    if (socket?.destroyed === true) throw reset ?? new Error('the connection was closed');
+    return files;
   }
 
   /** Of the socket that the library will read from, after TLS if there is any. */

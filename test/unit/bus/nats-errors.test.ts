@@ -7,6 +7,8 @@ describe('errors of nats-server', () => {
   for (const [said, cause] of [
     ['Authorization Violation', 'authorization'],
     ['User Authentication Expired', 'authorization'],
+    ['User Authentication Revoked', 'authorization'],
+    ['Account Authentication Expired', 'authorization'],
     ['Stale Connection', 'stale'],
     ['Slow Consumer', 'other'],
     ['Maximum Payload Violation', 'other'],

@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { ProtocolHandler } from '@nats-io/transport-node';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type ConnectionOptions, ProtocolHandler } from '@nats-io/transport-node';
 import { NodeTransport } from '@nats-io/transport-node/lib/node_transport.js';
 import { NatsLink, NatsTransport } from '../../../src/bus/nats-link.ts';
+import { until } from '../../support/until.ts';
 
 const link = (): NatsLink =>
   new NatsLink({ servers: ['127.0.0.1:1'] }, { status: () => undefined, dialFailed: () => undefined });
@@ -35,6 +37,9 @@ describe('the client library', () => {
   it('still has the parts of its protocol machine that NatsLink reads, calls and overrides', () => {
     const methods = [
       'dispatchStatus',
+      'disconnected',
+      'processInfo',
+      'selectServer',
       '_doDial',
       'dialLoop',
       'close',
@@ -60,7 +65,14 @@ describe('the client library', () => {
 
   it('still has the parts of its transport that NatsTransport reads and overrides', () => {
     assert.deepEqual(
-      missing(NodeTransport.prototype, ['dial', 'discard', 'connect', 'startTLS', 'setupHandlers']),
+      missing(NodeTransport.prototype, [
+        'dial',
+        'discard',
+        'connect',
+        'startTLS',
+        'loadClientCerts',
+        'setupHandlers',
+      ]),
       [],
     );
     assert.deepEqual(missing(new NodeTransport(), ['socket', 'tlsName']), []);
@@ -82,6 +94,131 @@ describe('the client library', () => {
     await one.abandon();
     await looped;
     assert.deepEqual([dialled.length, failed], [1, ['127.0.0.1:1']]);
+  });
+});
+
+const info = { server_id: 'a', version: '2.10.0', max_payload: 1_048_576 };
+
+/** A server that says the line and leaves, at each dial. */
+async function startLeaver(t: TestContext, leave: (socket: Socket) => void): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    leave(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** Dials without a pause, until it is abandoned. */
+function dialOn(t: TestContext, port: number, options: ConnectionOptions = {}) {
+  const failed: string[] = [];
+  const one = new NatsLink(
+    {
+      servers: [`127.0.0.1:${port}`],
+      waitOnFirstConnect: true,
+      maxReconnectAttempts: -1,
+      ignoreAuthErrorAbort: true,
+      reconnectDelayHandler: () => 0,
+      ...options,
+    },
+    { status: () => undefined, dialFailed: (_, error) => failed.push((error as Error).message) },
+  );
+  const loops = t.mock.method(one, 'dialLoop');
+  one.dialLoop().catch(() => undefined);
+  return { link: one, failed, loops };
+}
+
+describe('NatsLink, at a log-in that fails', () => {
+  for (const { what, leave, error } of [
+    {
+      what: 'by its word',
+      leave: (socket: Socket) =>
+        void socket.once('data', () => socket.end("-ERR 'Authorization Violation'\r\n")),
+      error: /Authorization Violation/,
+    },
+    {
+      what: 'for want of room',
+      leave: (socket: Socket) => void socket.end("-ERR 'maximum connections exceeded'\r\n"),
+      error: /maximum connections exceeded/,
+    },
+    {
+      what: 'without a word',
+      leave: (socket: Socket) => void socket.once('data', () => socket.end()),
+      error: /the server closed the connection/,
+    },
+  ]) {
+    it(`says why, at once, and keeps nothing of it (${what})`, async (t) => {
+      const port = await startLeaver(t, (socket) => {
+        socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+        leave(socket);
+      });
+      const { link: one, failed, loops } = dialOn(t, port, { timeout: 60_000 });
+      await until('many have failed', () => failed.length >= 50);
+      await one.abandon();
+      for (const said of failed.slice(0, 50)) assert.match(said, error);
+      // The library's answer to a break would be to wait for the loop once more.
+      assert.equal(loops.mock.callCount(), 1);
+    });
+  }
+
+  it('says what may be the matter where the server closes before it has said anything', async (t) => {
+    const port = await startLeaver(t, (socket) => void socket.end());
+    const { link: one, failed } = dialOn(t, port);
+    await until('one has failed', () => failed.length > 0);
+    await one.abandon();
+    assert.match(failed[0]!, /before it said anything.*handshake_first/);
+  });
+
+  it('survives a reset while the library reads the file of the authority', async (t) => {
+    t.mock.method(NodeTransport.prototype, 'loadClientCerts', () => wait(20, {}));
+    const port = await startLeaver(t, (socket) => {
+      socket.write(`INFO ${JSON.stringify({ ...info, tls_required: true })}\r\n`);
+      setTimeout(() => socket.resetAndDestroy(), 5);
+    });
+    const { link: one, failed } = dialOn(t, port, { tls: { caFile: 'any' } });
+    await until('some have failed', () => failed.length >= 3);
+    await one.abandon();
+    assert.match(failed[0]!, /ECONNRESET/);
+  });
+
+  it('dials on when the clock has been set back', async (t) => {
+    const port = await startLeaver(t, (socket) => void socket.end());
+    const { link: one, failed } = dialOn(t, port, { reconnectDelayHandler: () => 20 });
+    await until('one has failed', () => failed.length > 0);
+    for (const server of one.servers.getServers()) server.lastConnect = Date.now() + 3_600_000;
+    const before = failed.length;
+    await until('more have failed', () => failed.length > before + 1);
+    await one.abandon();
+  });
+});
+
+describe('NatsLink, in a cluster with TLS', () => {
+  it('asks members that joined later for the same name as the others', () => {
+    const one = new NatsLink(
+      { servers: ['gateway.example:1'], noRandomize: true },
+      { status: () => undefined, dialFailed: () => undefined },
+    );
+    const sent = (): void => undefined;
+    one.transport = {
+      isEncrypted: () => true,
+      send: sent,
+      version: '',
+      lang: '',
+    } as unknown as NatsTransport;
+    const tell = (urls: string[]): void =>
+      one.processInfo(Buffer.from(JSON.stringify({ ...info, connect_urls: urls })));
+    tell(['10.0.0.1:4222']);
+    tell(['10.0.0.1:4222', '10.0.0.2:4222']);
+    assert.deepEqual(
+      one.servers.getServers().map(({ listen, tlsName }) => [listen, tlsName]),
+      [
+        ['gateway.example:1', ''],
+        ['10.0.0.1:4222', 'gateway.example'],
+        ['10.0.0.2:4222', 'gateway.example'],
+      ],
+    );
   });
 });
 
