@@ -72,6 +72,29 @@ export function describeBus(
       assert.deepEqual(heard, ['worm']);
     });
 
+    it('tells a round trip in seconds', async (t) => {
+      const bus = await open(t);
+      let best = 0;
+      for (let trip = 0; trip < 20; trip += 1) {
+        const startMs = performance.now();
+        const seconds = await bus.roundTrip();
+        const tookSeconds = (performance.now() - startMs) / 1_000;
+        assert.ok(seconds > 0 && seconds <= tookSeconds, `${seconds} of ${tookSeconds}`);
+        best = Math.max(best, seconds / tookSeconds);
+      }
+      assert.ok(best > 0.5, `${best} of what it took`);
+    });
+
+    it('has nothing pending when a listener has closed it in the midst of messages', async (t) => {
+      const bus = await open(t);
+      bus.subscribe('many', () => void bus.close());
+      const closed = new Promise<void>((resolve) => bus.onState((state) => state === 'closed' && resolve()));
+      for (let message = 0; message < 3; message += 1) bus.publish('many', payload);
+      await closed;
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(bus.pendingBytes, 0);
+    });
+
     it('delivers a copy to each subscription that matches, and none to others', async (t) => {
       const bus = await open(t);
       const heard: string[] = [];

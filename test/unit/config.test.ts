@@ -37,6 +37,55 @@ describe('settings', () => {
     assert.deepEqual(settings.capabilities, ['price-updates', 'trade-notifications', 'market-stats']);
   });
 
+  test('have the defaults of the contract, each of them', () => {
+    const defaults = Object.fromEntries(settingDeclarations.map((one) => [one.env, one.default]));
+    assert.deepEqual(defaults, {
+      HOST: '127.0.0.1',
+      PORT: '3002',
+      ADMIN_HOST: undefined,
+      ADMIN_PORT: undefined,
+      NATS_URL: undefined,
+      NATS_CREDS: undefined,
+      NATS_TOKEN: undefined,
+      NATS_USER: undefined,
+      NATS_PASSWORD: undefined,
+      NATS_TLS_CA: undefined,
+      TIDEGAUGE_READY_BUS_GRACE: '15s',
+      TIDEGAUGE_SUBJECTS: 'public.>',
+      TIDEGAUGE_ALLOWED_CHANNELS: undefined,
+      TIDEGAUGE_SAMPLE_INTERVAL: '5s',
+      TIDEGAUGE_MAX_CONNECTIONS: '50000',
+      TIDEGAUGE_MAX_MESSAGE_SIZE: '16KiB',
+      TIDEGAUGE_MAX_BUFFERED: '1MiB',
+      TIDEGAUGE_MAX_BUFFERED_AGE: '10s',
+      TIDEGAUGE_SLOW_POLICY: 'disconnect',
+      TIDEGAUGE_PING_INTERVAL: '25s',
+      TIDEGAUGE_PONG_TIMEOUT: '10s',
+      TIDEGAUGE_DEDUPE_WINDOW: '2m',
+      TIDEGAUGE_DEDUPE_ENTRIES: '100000',
+      TIDEGAUGE_DEDUPE_BY: 'msg-id',
+      TIDEGAUGE_PUBLISH_SUBJECTS: undefined,
+      TIDEGAUGE_MAX_PUBLISH_SIZE: '1MiB',
+      TIDEGAUGE_CAPABILITIES: 'price-updates,trade-notifications,market-stats',
+      TIDEGAUGE_MAX_SUBSCRIPTIONS: '100',
+      TIDEGAUGE_RECEIVE_RATE: '50',
+      TIDEGAUGE_RECEIVE_BURST: '100',
+      TIDEGAUGE_BAD_MESSAGES: '10',
+      TIDEGAUGE_FLUSH_PACING: '0.5',
+      TIDEGAUGE_MAX_PENDING: '64MiB',
+      TIDEGAUGE_MAX_FANOUT_LAG: '1s',
+      TIDEGAUGE_REUSE_PORT: 'false',
+      TIDEGAUGE_PUBLIC_REPORTS: 'false',
+      TIDEGAUGE_ORIGINS: undefined,
+      TIDEGAUGE_CORS_ORIGINS: 'http://localhost:*,http://127.0.0.1:*',
+      TIDEGAUGE_ADMIN_TOKEN: undefined,
+      TIDEGAUGE_REMOTE_ADDR: 'full',
+      TIDEGAUGE_DRAIN_DELAY: '0s',
+      TIDEGAUGE_DRAIN_WINDOW: '10s',
+      TIDEGAUGE_LOG_LEVEL: 'info',
+    });
+  });
+
   test('that follow others follow what was set', () => {
     const settings = settingsOf({
       HOST: '0.0.0.0',
@@ -192,6 +241,42 @@ describe('settings', () => {
     assert.equal(text.split('\n').length, settingDeclarations.length);
   });
 
+  test('are secret where they are a token or a password, and no other is', () => {
+    const secrets = settingDeclarations.filter(({ isSecret }) => isSecret).map(({ env }) => env);
+    assert.deepEqual(secrets.toSorted(), ['NATS_PASSWORD', 'NATS_TOKEN', 'TIDEGAUGE_ADMIN_TOKEN']);
+    const text = renderSettings(settingsOf({ NATS_URL: 'h', NATS_USER: 'me', NATS_PASSWORD: 'sesame' }));
+    assert.doesNotMatch(text, /sesame/);
+    assert.match(text, /^NATS_PASSWORD \(set, not shown\)$/m);
+  });
+
+  test('accept the least and the most that they say, and nothing beyond', () => {
+    const said = /^a (?:whole number|number|duration|size) from (\S+) to ([^\s,]+)/;
+    const bounded = settingDeclarations.filter(({ accepts }) => said.test(accepts));
+    assert.ok(bounded.length >= 20);
+    for (const { env, kind, accepts, schema } of bounded) {
+      const [, least, most] = said.exec(accepts)! as unknown as [string, string, string];
+      const takes = (text: string): boolean => schema.safeParse(text).success;
+      const read = { duration: parseDurationMs, size: parseSizeBytes }[kind as string] ?? Number;
+      const unit = { duration: 'ms', size: 'B' }[kind as string] ?? '';
+      const step = kind === 'number' ? 0.001 : 1;
+      assert.ok(takes(least) && takes(most), `${env} takes ${least} and ${most}`);
+      assert.ok(!takes(`${read(most)! + step}${unit}`), `${env} takes more than ${most}`);
+      if (read(least)! > 0)
+        assert.ok(!takes(`${read(least)! - step}${unit}`), `${env} takes less than ${least}`);
+    }
+  });
+
+  test('take free ports for both listeners, and a name of 64 characters for a capability', () => {
+    assert.equal(settingsOf({ PORT: '0', ADMIN_PORT: '0' }).adminPort, 0);
+    assert.deepEqual(settingsOf({ TIDEGAUGE_CAPABILITIES: 'x'.repeat(64) }).capabilities, ['x'.repeat(64)]);
+    assert.match(faultsOf({ TIDEGAUGE_CAPABILITIES: 'x'.repeat(65) })[0]!, /at most 64 each/);
+  });
+
+  test('are like another one when three letters differ, and not when four do', () => {
+    assert.match(faultsOf({ TIDEGAUGE_PING_INTER: '5s' })[0]!, /did you mean TIDEGAUGE_PING_INTERVAL\?$/);
+    assert.deepEqual(faultsOf({ TIDEGAUGE_PING_INTE: '5s' }), ['TIDEGAUGE_PING_INTE is not a setting']);
+  });
+
   test('each accept their own default', () => {
     for (const { env, schema, default: preset } of settingDeclarations) {
       if (preset !== undefined) assert.ok(schema.safeParse(preset).success, env);
@@ -213,6 +298,9 @@ test('durations and sizes are read with their units', () => {
     [0, 250, 1_500, 120_000, 3_600_000],
   );
   assert.deepEqual(['', '5', 's', '-1s', '1d', '1 s'].map(parseDurationMs), Array(6).fill(undefined));
-  assert.deepEqual(['10', '1KiB', '1.5MiB', '2kB'].map(parseSizeBytes), [10, 1_024, 1_572_864, 2_000]);
+  assert.deepEqual(
+    ['10', '1B', '1KiB', '1.5MiB', '2GiB', '2kB', '3MB', '4GB', '1.0009KiB', '0.5'].map(parseSizeBytes),
+    [10, 1, 1_024, 1_572_864, 2 ** 31, 2_000, 3_000_000, 4_000_000_000, 1_024, 0],
+  );
   assert.deepEqual(['', 'KiB', '-1', '1kib', '1 MiB'].map(parseSizeBytes), Array(5).fill(undefined));
 });

@@ -44,6 +44,21 @@ test('a request that waits gets its answer, and its connection is not kept for a
   assert.ok(performance.now() - beganMs < LONG_MS, 'it was cut, not ended');
 });
 
+test('a request that waits is not cut by the search for those who do not', async (context) => {
+  const { server, port, asked } = await start();
+  const { ended } = await ask(port, '/held');
+  const response = await asked;
+  context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+  const closed = closeServer(server, 1_000);
+  // All but the last two searches.
+  context.mock.timers.tick(900);
+  response.end('here it is');
+  await once(response, 'close');
+  context.mock.timers.tick(50);
+  assert.match(await ended, /here it is$/);
+  await closed;
+});
+
 test('idle connections end at once', async () => {
   const { server, port } = await start();
   const { socket, ended } = await ask(port, '/now');

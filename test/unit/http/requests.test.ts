@@ -315,3 +315,11 @@ test('a connection that is reset in the middle of anything is no fault', async (
   assert.equal((await app.get('/livez')).status, 200);
   assert.deepEqual(app.errors, []);
 });
+
+test('HTTP/1.0 needs no Host, and knows no expectations', async () => {
+  const old = await start();
+  for (const headers of ['', 'expect: more\r\n']) {
+    const answer = await old.raw(`GET /livez HTTP/1.0\r\n${headers}\r\n`);
+    assert.equal(parseAnswer(answer).status, 200, headers);
+  }
+});

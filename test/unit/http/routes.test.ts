@@ -49,6 +49,21 @@ test('the reports have the keys of the examples', async () => {
   }
 });
 
+test('a query parameter that a path does not know is a 400 that names it, on every path that answers in JSON', async () => {
+  const asked: [path: string, init?: RequestInit][] = [
+    ...[...jsonPaths, '/metrics'].map((path): [string] => [path]),
+    ['/publish/public.x', publish],
+    ['/drain', { method: 'POST' }],
+  ];
+  for (const [path, init] of asked) {
+    const response = await app.get(`${path}?verbose=1`, init);
+    assert.equal(response.status, 400, path);
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    assert.equal(error.code, 'unknown_parameter', path);
+    assert.match(error.message, /"verbose"/, path);
+  }
+});
+
 test('the page of connections follows limit and summary', async () => {
   const page = async (query: string) => {
     const response = await app.get(`/metrics/enhanced${query}`);
@@ -331,6 +346,14 @@ test('a preflight tells the methods of its path', async () => {
   assert.equal(foreign.headers.get('access-control-allow-methods'), null);
 });
 
+test('paths are told apart by their letters: another case, or a slash more, is nothing here', async () => {
+  for (const path of ['/Stats', '/STATS', '/stats/', '/metrics/Enhanced', '/Livez', '/Console/page.js'])
+    assert.equal((await app.get(path)).status, 404, path);
+  for (const path of ['/Publish/public.x', '/publish/public.x/'])
+    assert.equal((await app.get(path, publish)).status, 404, path);
+  assert.deepEqual(app.published, []);
+});
+
 test('OPTIONS tells what a path, or the server, answers', async () => {
   const plain = await app.get('/stats', { method: 'OPTIONS' });
   assert.deepEqual([plain.status, plain.headers.get('allow')], [204, 'GET, HEAD, OPTIONS']);
@@ -338,6 +361,42 @@ test('OPTIONS tells what a path, or the server, answers', async () => {
   assert.equal(server.status, 204);
   assert.match(server.head, /^allow: GET, HEAD, OPTIONS, POST$/im);
   assert.equal((await app.get('/nothing', { method: 'OPTIONS' })).status, 404);
+});
+
+test('a page of connections has a hundred where no limit is given, and a thousand at most', async () => {
+  const limits: number[] = [];
+  const asked = await start({
+    dependencies: {
+      connectionPage(limit) {
+        limits.push(limit);
+        return { rows: [], truncated: false };
+      },
+    },
+  });
+  for (const query of ['', '?limit=1', '?limit=1000', '?summary=1', '?limit=7&summary=1'])
+    assert.equal((await asked.get(`/metrics/enhanced${query}`)).status, 200, query);
+  assert.deepEqual(limits, [100, 1, 1000, 0, 0]);
+  for (const limit of [0, 1001]) {
+    const response = await asked.get(`/metrics/enhanced?limit=${limit}`);
+    assert.equal(response.status, 400, String(limit));
+    assert.match(await response.text(), /a whole number from 1 to 1000/);
+  }
+});
+
+test('whoever asks for the same page in one packet shares a collection', async () => {
+  let pages = 0;
+  const asked = await start({
+    dependencies: {
+      connectionPage() {
+        pages += 1;
+        return { rows: [], truncated: false };
+      },
+    },
+  });
+  const line = 'GET /metrics/enhanced?summary=1 HTTP/1.1\r\nhost: x\r\n';
+  const answers = await asked.raw(`${line}\r\n${line}\r\n${line}connection: close\r\n\r\n`);
+  assert.equal(answers.match(/HTTP\/1\.1 200 /g)?.length, 3);
+  assert.equal(pages, 1);
 });
 
 // --- the console
@@ -350,6 +409,25 @@ test('the console is served with a policy that lets nothing in from elsewhere', 
   const policy = page.headers.get('content-security-policy')!;
   assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self'/);
   assert.doesNotMatch(policy, /unsafe/);
+});
+
+test('no page of another origin may frame the console, get hold of its window, or learn its address', async () => {
+  for (const path of ['/', '/console/page.js', '/console/page.css']) {
+    const { headers } = await app.get(path);
+    assert.deepEqual(
+      [
+        'x-frame-options',
+        'referrer-policy',
+        'cross-origin-opener-policy',
+        'cross-origin-resource-policy',
+      ].map((name) => headers.get(name)),
+      ['DENY', 'same-origin', 'same-origin', 'same-origin'],
+      path,
+    );
+    const policy = headers.get('content-security-policy')!.split('; ');
+    for (const directive of ['base-uri', 'form-action', 'frame-ancestors'])
+      assert.ok(policy.includes(`${directive} 'none'`), directive);
+  }
 });
 
 test('the page names no file that is not served here, and has no code or style inside', async () => {

@@ -167,6 +167,7 @@ test('health is degraded while the bus is away and no reason holds', () => {
   for (const state of ['connecting', 'reconnecting', 'draining', 'closed']) {
     const document = health(readingsOf(withOneOf('tidegauge.bus.state', 'tidegauge.bus.state', state)));
     assert.equal(document.status, 'degraded', state);
+    assert.deepEqual(document.reasons, ['bus'], 'which keeps nobody from coming, and is why all is not well');
     assert.deepEqual(document.services.nats, { status: state, connected: false });
     assert.equal(document.services.websocket.status, 'healthy');
   }
@@ -179,6 +180,16 @@ test('health is unhealthy for each reason, and says that clients are refused whe
     assert.equal(document.status, 'unhealthy', reason);
     assert.deepEqual(document.reasons, [reason]);
     assert.equal(document.services.websocket.status, websocket, reason);
+  }
+});
+
+test('health is unhealthy, not degraded, while the bus is away and a reason holds', () => {
+  const away = withOneOf('tidegauge.bus.state', 'tidegauge.bus.state', 'reconnecting');
+  for (const reason of ['starting', 'draining', 'bus', 'capacity']) {
+    const notReady = withOneOf('tidegauge.ready', 'tidegauge.ready.reason', reason)['tidegauge.ready']!;
+    const document = health(readingsOf({ ...away, 'tidegauge.ready': notReady }));
+    assert.equal(document.status, 'unhealthy', reason);
+    assert.deepEqual(document.reasons, [reason]);
   }
 });
 

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MeterProvider, type ScopeMetrics } from '@opentelemetry/sdk-metrics';
+import { busStates } from '../../../src/bus/bus.ts';
 import { rejectionReasons } from '../../../src/gateway/admission.ts';
 import { closeReasons } from '../../../src/gateway/close-codes.ts';
+import { readyReasons } from '../../../src/readiness.ts';
 import type { Readings } from '../../../src/reports/readings.ts';
 import { httpErrors, httpMethods, httpRoutesMax } from '../../../src/telemetry/catalogue/http.ts';
 import { type Instrument, instruments } from '../../../src/telemetry/catalogue.ts';
@@ -189,6 +191,99 @@ test('every figure of the platform ends up in its own instrument, under its own 
   // The end of a window and its age belong to telemetry itself.
   assert.equal(readings.value('tidegauge.sampler.window.age'), figures.window.age);
   assert.equal(seen.size, last - 2);
+});
+
+/** Where the figure of an observed instrument of the service's own parts lies. */
+const servicePlaces: Readonly<Record<string, string>> = {
+  'tidegauge.connection.active': 'gateway.active',
+  'tidegauge.connection.opened': 'gateway.opened',
+  'tidegauge.connection.closed': 'gateway.closed',
+  'tidegauge.connection.peak': 'gateway.peak',
+  'tidegauge.connection.time': 'gateway.connectionTime',
+  'tidegauge.connection.state': 'gateway.states',
+  'tidegauge.handshake.begun': 'gateway.handshakes.begun',
+  'tidegauge.handshake.active': 'gateway.handshakes.active',
+  'tidegauge.handshake.rejections': 'gateway.handshakes.rejected',
+  'tidegauge.messages': 'gateway.messages',
+  'tidegauge.messages.rejected': 'gateway.messagesRejected',
+  'tidegauge.gaps': 'gateway.gaps',
+  'tidegauge.io': 'io',
+  'tidegauge.control_frames': 'gateway.controlFrames',
+  'tidegauge.deliveries.matched': 'gateway.deliveries.matched',
+  'tidegauge.deliveries.sent': 'gateway.deliveries.sent',
+  'tidegauge.deliveries.queued': 'gateway.deliveries.queued',
+  'tidegauge.deliveries.dropped': 'gateway.deliveries.dropped',
+  'tidegauge.send_queue.usage': 'gateway.sendQueue.bytes',
+  'tidegauge.send_queue.max': 'gateway.sendQueue.largestBytes',
+  'tidegauge.send_queue.congested': 'gateway.sendQueue.connections',
+  'tidegauge.ping.timeouts': 'gateway.pingTimeouts',
+  'tidegauge.subscription.active': 'gateway.subscriptions',
+  'tidegauge.channel.active': 'gateway.channels',
+  'tidegauge.audience.active': 'gateway.audiences',
+  'tidegauge.flush.pending': 'gateway.flush.pendingMessages',
+  'tidegauge.flush.lag': 'gateway.flush.lagSeconds',
+  'tidegauge.drain.remaining': 'gateway.drainRemaining',
+  'tidegauge.connection.limit': 'gateway.connectionLimit',
+  'tidegauge.ledger.drift': 'gateway.ledgerDrift',
+  'messaging.client.consumed.messages': 'bus.counts.messagesReceived',
+  'messaging.client.sent.messages': 'bus.counts.messagesSent',
+  'tidegauge.bus.io': 'busIo',
+  'tidegauge.bus.reconnects': 'bus.counts.reconnects',
+  'tidegauge.bus.disconnects': 'bus.counts.disconnects',
+  'tidegauge.bus.pending': 'bus.pendingBytes',
+  'tidegauge.bus.duplicates': 'bus.duplicates',
+  'tidegauge.dedupe.entries': 'bus.dedupeEntries',
+  'tidegauge.bus.gaps': 'bus.gaps',
+  'http.server.active_requests': 'http.activeRequests',
+};
+
+test('every figure of gateway, bus and HTTP ends up in its own instrument, under its own values', async () => {
+  const { figures, collect } = start();
+  let last = 0;
+  for (const part of ['gateway', 'bus', 'http'] as const) numberAll(figures[part], () => ++last);
+  const { payloadBytes: payload, wireBytes: wire } = figures.gateway;
+  const { bytesReceived: receive, bytesSent: transmit } = figures.bus.counts;
+  const byDirection = (direction: 'receive' | 'transmit') => ({
+    payload: payload[direction],
+    wire: wire[direction],
+  });
+  const io = { receive: byDirection('receive'), transmit: byDirection('transmit') };
+  const readings = await collect();
+  const seen = new Set<number>();
+  const states = ['tidegauge.ready', 'tidegauge.bus.state', 'tidegauge.saturation'];
+  const ofService = /^tidegauge\/(?:gateway|bus|http)$/;
+  for (const { name } of observed.filter((one) => ofService.test(one.scope) && !states.includes(one.name))) {
+    for (const { attributes, value } of readings.points(name)) {
+      // The side that closes goes with the reason, and of the bus there is one at a time.
+      const isOne = name.startsWith('messaging.');
+      const values = isOne ? [] : Object.values(attributes).slice(0, name.endsWith('.closed') ? 1 : 2);
+      const told = [...servicePlaces[name]!.split('.'), ...values.map(String)].reduce<unknown>(
+        (part, step) => (part as Record<string, unknown>)[step],
+        { ...figures, io, busIo: { receive, transmit } },
+      );
+      assert.equal(value, told, `${name} ${JSON.stringify(attributes)}`);
+      seen.add(value as number);
+    }
+  }
+  // The limit of the lag is in the saturation, and closes in progress are told by their state.
+  assert.equal(seen.size, last - 2);
+});
+
+test('of the states of the bus and the reasons for not being ready each has its own point', async () => {
+  for (const state of busStates) {
+    const { figures, collect } = start();
+    figures.bus.state = state;
+    const readings = await collect();
+    assert.equal(readings.value('tidegauge.bus.state', { 'tidegauge.bus.state': state }), 1, state);
+    assert.equal(readings.sum('tidegauge.bus.state'), 1, state);
+  }
+  for (const reason of readyReasons) {
+    const { figures, collect } = start();
+    figures.gateway.notReady[reason] = true;
+    const readings = await collect();
+    assert.equal(readings.value('tidegauge.ready', { 'tidegauge.ready.reason': reason }), 1, reason);
+    assert.equal(readings.sum('tidegauge.ready'), 1, reason);
+  }
 });
 
 test('a figure that the platform cannot tell, or not any more, has no point', async () => {

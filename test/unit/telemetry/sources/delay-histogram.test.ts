@@ -46,6 +46,16 @@ describe('DelayHistogram', () => {
     assert.ok(p99 > 3_600 && p99 <= 86_400, `${p99}`);
   });
 
+  it('forgets its extremes too, so that they are in no later window', () => {
+    const histogram = new DelayHistogram();
+    const fresh = new DelayHistogram();
+    for (const seconds of [0.002, 5]) histogram.record(seconds);
+    histogram.reset();
+    // More than once, so that the rank lies behind what the first window had.
+    for (const window of [histogram, fresh]) for (const seconds of [0.001, 7, 8, 9]) window.record(seconds);
+    assert.deepEqual(histogram.summary(), fresh.summary());
+  });
+
   it('forgets all that was, and nothing that comes', () => {
     const histogram = new DelayHistogram();
     for (const seconds of [0, 1e-6, 0.002, 5, 7_000]) histogram.record(seconds);

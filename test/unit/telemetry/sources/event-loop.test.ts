@@ -95,6 +95,43 @@ describe('createEventLoop', () => {
     assert.equal(ticker.onWake, undefined);
   });
 
+  it('tells of both sides the worse one, each figure for itself, and forgets both', async () => {
+    const ticker: Pick<Ticker, 'onWake'> = { onWake: undefined };
+    const eventLoop = createEventLoop(ticker);
+    eventLoop.start();
+    await turn();
+    for (let ticks = 0; ticks < 94; ticks++) ticker.onWake?.(10_000);
+    for (const lateMs of [20_000, 20_000, 20_000, 20_000, 30_000, 40_000]) ticker.onWake?.(lateMs);
+    block(20);
+    await turn();
+    await turn();
+    // The turns are shorter than any of these.
+    const { min, max, p50, p90, p99 } = eventLoop.delay();
+    const near = (value: number, seconds: number) =>
+      assert.ok(Math.abs(value / seconds - 1) < 0.006, `${value}`);
+    assert.equal(min, 10);
+    assert.equal(max, 40);
+    near(p50, 10);
+    near(p90, 10);
+    near(p99, 30);
+    eventLoop.stop();
+    eventLoop.resetDelay();
+    assert.deepEqual(eventLoop.delay(), noDelay);
+  });
+
+  it('tells the time of a block as active and that of a wait as idle', async () => {
+    const eventLoop = createEventLoop(new Ticker());
+    await turn();
+    const before = eventLoop.time();
+    block(30);
+    await wait(60);
+    const after = eventLoop.time();
+    const [active, idle] = [after.active - before.active, after.idle - before.idle];
+    assert.ok(active >= 0.0299, `active ${active}`);
+    assert.ok(idle >= 0.04, `idle ${idle}`);
+    assert.ok(idle > active || active > 0.06, `idle ${idle} and active ${active}`);
+  });
+
   it('sees no delay after it was stopped, and keeps nothing that the loop would wait for', async () => {
     const before = process.getActiveResourcesInfo();
     const eventLoop = createEventLoop(new Ticker());

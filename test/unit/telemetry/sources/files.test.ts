@@ -1,5 +1,7 @@
 /** Kept descriptors: fresh content at each read, a bound, recovery, and none left after closing. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdtempSync,
@@ -115,4 +117,32 @@ describe('createPlatformFiles', () => {
     files.close();
     assert.equal(held(), 0);
   });
+
+  it(
+    'closes and forgets what is gone while it was kept, as the file of a thread that has ended',
+    onLinux,
+    async () => {
+      const open = () => readdirSync('/proc/self/fd').length;
+      const files = createPlatformFiles();
+      files.keep();
+      const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+      const path = `/proc/${child.pid}/stat`;
+      const before = open();
+      assert.ok(files.read(path)?.startsWith(`${child.pid} (`));
+      assert.equal(open(), before + 1);
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      const afterwards = open();
+      assert.equal(files.read(path), undefined);
+      assert.equal(open(), afterwards - 1);
+      // Another file may get the number of the old descriptor.
+      const other = write('a', 'other');
+      assert.equal(files.read(other), 'other');
+      assert.equal(files.read(path), undefined);
+      assert.equal(files.read(other), 'other');
+      files.close();
+      assert.equal(held(), 0);
+    },
+  );
 });

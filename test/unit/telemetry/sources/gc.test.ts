@@ -60,6 +60,25 @@ describe('createGcPauses', () => {
     assert.equal(pauses.read().major.count, 2, 'and is not handed over again');
   });
 
+  it('tells seconds, and none of what is collected while it is stopped', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const pauses = createGcPauses();
+    pauses.start();
+    const startMs = performance.now();
+    collect();
+    const tookMs = performance.now() - startMs;
+    for (let turns = 0; turns < 4; turns++) await turn();
+    pauses.stop();
+    const { count, seconds } = pauses.read().major;
+    assert.equal(count, 1);
+    assert.ok(seconds <= tookMs / 1000 && seconds >= tookMs / 4000, `${seconds} s of ${tookMs} ms`);
+    collect();
+    for (let turns = 0; turns < 4; turns++) await turn();
+    assert.equal(pauses.read().major.count, 1);
+  });
+
   it('starts and stops any number of times', () => {
     const pauses = createGcPauses();
     pauses.stop();

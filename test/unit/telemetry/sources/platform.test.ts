@@ -180,6 +180,84 @@ describe('createPlatform', () => {
     platform.stop();
   });
 
+  it('closes windows with the user’s and the system’s time apart, in shares of the limit', (context) => {
+    const { files, recorded } = recordedMachine('v2-container-private-namespace');
+    files.set('/sys/fs/cgroup/cpu.max', '50000 100000\n');
+    const usage = { ...process.resourceUsage(), userCPUTime: 7_000_000, systemCPUTime: 2_000_000 };
+    context.mock.method(process, 'resourceUsage', () => ({ ...usage }));
+    let fire = () => {};
+    let now = 0;
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'linux',
+      files: recorded,
+      nowMs: () => now,
+      ticker: {
+        every: (run) => {
+          fire = run;
+          return () => {};
+        },
+        onWake: undefined,
+      },
+    });
+    platform.start();
+    now = 2_000;
+    usage.userCPUTime += 500_000;
+    usage.systemCPUTime += 125_000;
+    fire();
+    // Of two seconds on half a CPU.
+    assert.deepEqual(platform.window().cpuUtilization, { user: 0.5, system: 0.125 });
+    platform.stop();
+  });
+
+  it('gives stack, swap and peak of the recorded machine each under its own name', () => {
+    const { files, recorded } = recordedMachine('v2-container-private-namespace');
+    const status = files
+      .get('/proc/self/status')!
+      .replace(/VmSwap:.*/, 'VmSwap:\t     512 kB')
+      .replace(/VmStk:.*/, 'VmStk:\t     136 kB')
+      .replace(/VmHWM:.*/, 'VmHWM:\t   77777 kB');
+    files.set('/proc/self/status', status);
+    const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
+    const { process: figures, runtime } = readAll(platform);
+    assert.equal(figures.swapBytes, 512 * 1024);
+    assert.equal(figures.stackBytes, 136 * 1024);
+    assert.equal(figures.peakResidentBytes, 77_777 * 1024);
+    assert.equal(runtime.go.stack_inuse, 136 * 1024);
+    assert.equal(runtime.go.sys_total, figures.residentBytes + 512 * 1024 + runtime.go.heap_released);
+  });
+
+  it('looks for other groups every half a minute, and not at each window', () => {
+    const { files, recorded } = recordedMachine('v2-container-private-namespace');
+    let fire = () => {};
+    let now = 0;
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'linux',
+      files: recorded,
+      nowMs: () => now,
+      ticker: {
+        every: (run) => {
+          fire = run;
+          return () => {};
+        },
+        onWake: undefined,
+      },
+    });
+    platform.start();
+    const looks = () => recorded.reads.filter((path) => path === '/proc/self/cgroup').length;
+    const atStart = looks();
+    for (now = 1_000; now < 90_000; now += 1_000) fire();
+    assert.equal(looks() - atStart, 2);
+    // A group that was moved elsewhere, where nothing is limited.
+    assert.equal(platform.container()?.memoryLimitBytes, 512 * 1024 * 1024);
+    files.set('/proc/self/cgroup', files.get('/proc/self/cgroup')!.replace(/0::.*/, '0::/elsewhere'));
+    now += 30_000;
+    fire();
+    assert.equal(platform.container()?.memoryUsageBytes, undefined);
+    platform.stop();
+  });
+
   it('reads resident memory once for the process and the runtime figures of one turn', async () => {
     const { files, recorded } = recordedMachine('v2-root');
     const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });

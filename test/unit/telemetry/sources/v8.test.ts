@@ -173,6 +173,72 @@ describe('createHeapReader', () => {
     assert.ok(grown > reads * 1_000 && grown < reads * 30_000, `${grown / reads} bytes a read`);
   });
 
+  it('takes what the spaces have grown by without a collection, and V8’s total, less what asking adds, with one', (context) => {
+    /** A question adds so much, which is what is left of the young space's area. */
+    const asking = 1_000;
+    const heap = { total: 0, young: 0, old: 0 };
+    const space = (name: string, used: number) => ({
+      space_name: name,
+      space_size: 4e6,
+      space_used_size: used,
+      space_available_size: 0,
+      physical_space_size: 4e6,
+    });
+    const others = v8.getHeapStatistics();
+    context.mock.method(v8, 'getHeapStatistics', () => {
+      heap.total += asking;
+      return { ...others, total_allocated_bytes: heap.total };
+    });
+    context.mock.method(v8, 'getHeapSpaceStatistics', () => [
+      space('new_space', heap.young),
+      space('old_space', heap.old),
+    ]);
+    const read = createHeapReader();
+    const grown = (total: number, young: number, old: number): number => {
+      const before = read().allocatedBytes!;
+      heap.total += total;
+      heap.young += young;
+      heap.old += old;
+      return read().allocatedBytes! - before;
+    };
+    heap.total = 50e6;
+    [heap.young, heap.old] = [600_000, 3e6];
+    assert.equal(read().allocatedBytes, 50e6, 'all that was before the first question');
+    assert.equal(grown(700, 700, 0), 700);
+    assert.equal(grown(200_700, 700, 0), 700, 'the rest is of an area in another space');
+    // Each pair of readings begins with one in which nothing has happened: nothing is left then.
+    assert.equal(
+      grown(500_000, -600_000, 700_000),
+      500_000,
+      'the young space has been emptied into the old one',
+    );
+    assert.equal(grown(5e6, 700, 0), 5e6, 'so much cannot be left');
+    assert.equal(grown(2e6, -700, -9_000), 2e6);
+  });
+
+  it('does not take for allocated by a collection what was left in another space before it', (context) => {
+    const heap = { total: 1e6, young: 5_000 };
+    const others = v8.getHeapStatistics();
+    context.mock.method(v8, 'getHeapStatistics', () => ({ ...others, total_allocated_bytes: heap.total }));
+    context.mock.method(v8, 'getHeapSpaceStatistics', () => [
+      {
+        space_name: 'new_space',
+        space_size: 1e6,
+        space_used_size: heap.young,
+        space_available_size: 0,
+        physical_space_size: 1e6,
+      },
+    ]);
+    const read = createHeapReader();
+    const before = read().allocatedBytes!;
+    heap.total += 300_050;
+    heap.young += 50;
+    assert.equal(read().allocatedBytes! - before, 50);
+    heap.total += 1e6;
+    heap.young = 0;
+    assert.equal(read().allocatedBytes! - before, 50 + 1e6 - 300_000);
+  });
+
   it('counts 100 MB as 100 MB, however often it is read meanwhile', () => {
     const before = readHeap().allocatedBytes!;
     let last: unknown;

@@ -1,0 +1,64 @@
+/** Promise F19: no descriptor is left, and the gateway neither ends nor spins, and answers those whom it has. */
+import assert from 'node:assert/strict';
+import { Agent, get } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createTempFolder, startChild } from '../support/child.ts';
+import { skipWithoutLinux, witnessDescriptors } from '../support/figures-subject.ts';
+import { until } from '../support/until.ts';
+
+const main = join(import.meta.dirname, '../../src/main.ts');
+const LIMIT = 128;
+
+test('without a free descriptor it goes on, and takes newcomers again when there is one', {
+  skip: skipWithoutLinux,
+}, async () => {
+  const { PATH = '', HOME = '' } = process.env;
+  const script = `ulimit -n ${LIMIT}; exec "$0" "$@"`;
+  const child = await startChild('/bin/sh', ['-c', script, process.execPath, main], {
+    logFile: join(createTempFolder('descriptors').path, 'log'),
+    env: { PATH, HOME, PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
+  });
+  const sockets: Socket[] = [];
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  try {
+    const url = await until('it listens', () => /"url":"([^"]+)"/.exec(child.log())?.[1]);
+    const ask = (path: string, options = {}): Promise<[status: number, text: string]> =>
+      new Promise((resolve, reject) => {
+        get(`${url}${path}`, options, (response) => {
+          let text = '';
+          response.on('data', (data) => {
+            text += data;
+          });
+          response.on('end', () => resolve([response.statusCode!, text]));
+        }).on('error', reject);
+      });
+    assert.equal((await ask('/livez', { agent }))[0], 200);
+    for (let index = 0; index < 2 * LIMIT; index += 1) {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+    }
+    await until('none is left', () => witnessDescriptors(child.pid) >= LIMIT - 1);
+    const seconds = async () => {
+      const [status, text] = await ask('/metrics', { agent });
+      assert.equal(status, 200);
+      return [...text.matchAll(/^process_cpu_time_seconds_total\S* (\S+)$/gm)].reduce(
+        (sum, [, value]) => sum + Number(value),
+        0,
+      );
+    };
+    const before = await seconds();
+    const startMs = performance.now();
+    await until('a second is over', () => performance.now() - startMs > 1_000);
+    assert.ok((await seconds()) - before < 0.5, 'it spins');
+    for (const socket of sockets) socket.destroy();
+    assert.equal((await ask('/livez'))[0], 200);
+    assert.equal(child.exit, null, child.log());
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    agent.destroy();
+    await child.stop();
+  }
+});
