@@ -9,7 +9,8 @@ import { pino } from 'pino';
 import { readAuthority, readCredentials } from './bus/nats-options.ts';
 import { parseSettings, renderSettings, type Settings } from './config.ts';
 import type { DemoTarget } from './demo.ts';
-import { LAST_EXPORT_MS } from './leaving.ts';
+import { LAST_EXPORT_MS, LAST_LINES_MS } from './leaving.ts';
+import { LogOutput } from './log-output.ts';
 import { faultsOfFiles } from './named-files.ts';
 import { type Addresses, type Log, Service } from './service.ts';
 import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/sdk.ts';
@@ -70,7 +71,12 @@ function unusableFiles({ natsCreds, natsTlsCa }: Partial<Settings> = {}): string
 }
 
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {
-  const log = pino({ level: settings.logLevel, base: { pid: process.pid } });
+  const output = new LogOutput();
+  const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, output);
+  const exit = async (code: number): Promise<void> => {
+    await output.flush(LAST_LINES_MS);
+    process.exit(code);
+  };
   const telemetry = startTelemetry({ env: process.env, registerGlobally: true, log });
   let service: Service;
   try {
@@ -80,13 +86,13 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
     console.error((error as Error).message);
     process.exit(EXIT_BAD_SETTINGS);
   }
-  leaveWhenTold(service, telemetry, log);
+  leaveWhenTold(service, telemetry, log, exit);
   let addresses: Addresses;
   try {
     addresses = await service.start();
   } catch (error) {
     log.fatal({ err: error }, `cannot listen: ${(error as Error).message}`);
-    process.exit(1);
+    return exit(1);
   }
   if (settings.natsUrl === undefined) console.error(invitation(addresses, settings));
   if (isDemo) startDemo({ ...addresses, adminToken: settings.adminToken });
@@ -111,7 +117,12 @@ function reachable(url: string): string {
 }
 
 /** The first signal drains, as POST /drain does; a second one hurries what is left. */
-function leaveWhenTold(service: Service, telemetry: Telemetry, log: Log): void {
+function leaveWhenTold(
+  service: Service,
+  telemetry: Telemetry,
+  log: Log,
+  exit: (code: number) => Promise<void>,
+): void {
   const hurried = Promise.withResolvers<void>();
   let signals = 0;
   let isLeaving = false;
@@ -121,11 +132,11 @@ function leaveWhenTold(service: Service, telemetry: Telemetry, log: Log): void {
     leave(service, telemetry, hurried.promise, () => signals > 1).then(
       () => {
         log.info({}, 'gone');
-        process.exit(0);
+        return exit(0);
       },
       (error: unknown) => {
         log.error({ err: error }, 'could not leave in order');
-        process.exit(1);
+        return exit(1);
       },
     );
   };

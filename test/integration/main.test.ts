@@ -1,7 +1,13 @@
 /** The program as its user meets it: start, faults in the settings, leaving. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { spawnGateway, startGateway } from '../support/gateway-process.ts';
+import { freePort } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 import { connectClient } from '../support/ws-client.ts';
 
@@ -20,6 +26,31 @@ test('it starts without any setting, says where, and what was published is heard
     await until('the message', () => client.messages.includes('{"hello":"tide"}'));
   } finally {
     await gateway.stop();
+  }
+});
+
+test('it serves and leaves in order where its log cannot be written', async () => {
+  const full = openSync('/dev/full', 'w');
+  const port = await freePort();
+  const main = join(import.meta.dirname, '../../src/main.ts');
+  const program = spawn(process.execPath, [main], {
+    stdio: ['ignore', full, 'pipe'],
+    env: { PATH: process.env.PATH, PORT: String(port) },
+  });
+  const said = text(program.stderr!);
+  const ended = once(program, 'exit');
+  try {
+    const probe = (): Promise<boolean> =>
+      fetch(`http://127.0.0.1:${port}/livez`)
+        .then(({ ok }) => ok)
+        .catch(() => false);
+    await until('it serves', probe);
+    program.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
+    assert.match(await said, /^the log cannot be written \(ENOSPC.*\); lines are lost until it can$/m);
+  } finally {
+    program.kill('SIGKILL');
+    closeSync(full);
   }
 });
 
