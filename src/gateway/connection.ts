@@ -27,6 +27,8 @@ export type Peer = {
 };
 
 const OPEN = 1;
+/** Bytes of our own messages that may wait for a client: whoever asks decides how many there are. */
+const OWN_WAITING_MAX = 64 * 1024;
 
 type ControlFrame = 'ping' | 'pong' | 'close';
 
@@ -331,12 +333,15 @@ export class Connection {
    */
   say(frame: Frame, nowMs: number): boolean {
     if (this.isClosing) return false;
-    const { bufferedMax } = this.#limits;
-    if (this.#queue !== undefined && this.#queue.bytes + frame.bytes.length > bufferedMax) {
+    if (this.#queue !== undefined && !this.#hasRoomFor(frame, this.#queue)) {
       this.close('slow_consumer');
       return false;
     }
     return this.sayAnyway(frame, nowMs);
+  }
+
+  #hasRoomFor({ bytes: { length } }: Frame, { bytes, ownBytes }: SendQueue): boolean {
+    return bytes + length <= this.#limits.bufferedMax && ownBytes + length <= OWN_WAITING_MAX;
   }
 
   /** As `say`, however much waits: for a word that has its place, and is not said again before something is taken. */

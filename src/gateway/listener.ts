@@ -152,5 +152,5 @@ const statusTexts: Record<number, string> = {
  * (536 bytes, RFC 9293 section 3.7.1); a client that cuts it smaller than that makes each byte cost a hundred.
  */
 function chunksMax(messageSizeMax: number): number {
-  return 256 + Math.ceil(messageSizeMax / 512);
+  return 64 + Math.ceil(messageSizeMax / 512);
 }

@@ -30,10 +30,16 @@ export type SendQueueEvents = {
 
 const NOTHING = Buffer.alloc(0);
 
+function isOwn({ messages, deliveries }: Write): boolean {
+  return messages > deliveries;
+}
+
 export class SendQueue {
   readonly #wire: Wire;
   readonly #events: SendQueueEvents;
   readonly #writes: (Write & { sinceMs: number })[] = [];
+  /** Of messages that nobody has published: our own. */
+  ownBytes = 0;
   /** Whether something has been taken since somebody last looked and set this to false. */
   hasMoved = false;
 
@@ -60,14 +66,19 @@ export class SendQueue {
 
   /** Writes behind what waits. */
   write(bytes: Uint8Array, messages: number, payloadBytes: number, deliveries: number, nowMs: number): void {
-    this.#writes.push({ bytes: bytes.length, messages, payloadBytes, deliveries, sinceMs: nowMs });
+    this.#add({ bytes: bytes.length, messages, payloadBytes, deliveries, sinceMs: nowMs });
     this.#wire.write(bytes, this.#onTaken);
   }
 
   /** Waits for a write that the socket has been given without a word about when it is taken. */
   waitFor(bytes: number, messages: number, payloadBytes: number, deliveries: number, nowMs: number): void {
-    this.#writes.push({ bytes, messages, payloadBytes, deliveries, sinceMs: nowMs });
+    this.#add({ bytes, messages, payloadBytes, deliveries, sinceMs: nowMs });
     this.#wire.write(NOTHING, this.#onTaken);
+  }
+
+  #add(write: Write & { sinceMs: number }): void {
+    this.#writes.push(write);
+    if (isOwn(write)) this.ownBytes += write.bytes;
   }
 
   /** Writes end in the order of writing. A failed one stays: the end of the connection counts it. */
@@ -76,6 +87,7 @@ export class SendQueue {
     const taken = this.#writes.shift();
     if (taken === undefined) return;
     this.hasMoved = true;
+    if (isOwn(taken)) this.ownBytes -= taken.bytes;
     this.#events.taken(taken);
     if (this.#writes.length === 0) this.#events.emptied();
   };

@@ -14,7 +14,8 @@ const pageParameters = { limit: integer(1, 1000, 100), summary: flag() };
 export function reportRoutes(dependencies: HttpDependencies): Route[] {
   const enhancedText = sharedBy(async (limit: number) => {
     const { readings, page } = await atOneInstant(dependencies, limit);
-    return JSON.stringify(enhanced(readings, page, dependencies.cpuCores));
+    // As bytes, for each answer would make them anew.
+    return Buffer.from(JSON.stringify(enhanced(readings, page, dependencies.cpuCores)));
   });
   return [
     {

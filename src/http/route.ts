@@ -32,8 +32,8 @@ export function answerJson(context: Answer, document: object, status = 200): voi
   answerText(context, JSON.stringify(document), status);
 }
 
-/** Likewise with a document that is text already. */
-export function answerText(context: Answer, text: string, status = 200): void {
+/** Likewise with a document that is text already, or the bytes of one. */
+export function answerText(context: Answer, text: string | Buffer, status = 200): void {
   context.status = status;
   context.set('content-type', jsonType);
   context.body = text;

@@ -22,8 +22,8 @@ export const httpLimits = {
   /** How often the first two are checked, and so how late they may be met: each check wakes a process that may be idle. */
   checkIntervalMs: 5_000,
   headerBytesMax: 8 * 1024,
-  /** Connections that the kernel keeps for us while we are busy. It may allow fewer (net.core.somaxconn). */
-  backlog: 4096,
+  /** Connections that the kernel keeps for us while we are busy. It allows fewer (net.core.somaxconn, usually 4096). */
+  backlog: 65_535,
   /** For a caller whose request was no HTTP: time to read the answer before the connection is cut. */
   lingerMs: 1_000,
   /** A caller that waits for an answer and neither sends nor takes anything. */
