@@ -122,4 +122,12 @@ export function connectionLimit(connectionsMax: number, fileDescriptorLimit: num
     : Math.max(1, Math.min(connectionsMax, fileDescriptorLimit - DESCRIPTOR_RESERVE));
 }
 
+/** Of which half is for callers by HTTP on the same port; the other half nobody outside can take. */
 const DESCRIPTOR_RESERVE = 256;
+
+/** All connections to the port for clients: places and callers by HTTP. Undefined where no limit is known. */
+export function clientPortLimit(fileDescriptorLimit: number | undefined): number | undefined {
+  return fileDescriptorLimit === undefined
+    ? undefined
+    : fileDescriptorLimit - Math.min(DESCRIPTOR_RESERVE / 2, Math.floor(fileDescriptorLimit / 4));
+}

@@ -103,6 +103,18 @@ function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefine
   return upgrade?.toLowerCase() === 'websocket' && request.httpVersion === '1.1' && !hasBody && isAnswered;
 }
 
+/**
+ * Takes so many connections at a time, WebSockets among them, and no more, so that descriptors are left for others. Whoever
+ * comes beyond is dropped, and those who were answered and only keep theirs make room for the next.
+ */
+export function boundConnections(server: Server, connectionsMax: number, onFull: () => void): void {
+  server.maxConnections = connectionsMax;
+  server.on('drop', () => {
+    server.closeIdleConnections();
+    onFull();
+  });
+}
+
 /** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */
 export function listen(
   server: Server,

@@ -11,6 +11,43 @@ import { until } from '../support/until.ts';
 const main = join(import.meta.dirname, '../../src/main.ts');
 const LIMIT = 128;
 
+test('callers who keep their connections leave room for probes, for scrapes and for each other', {
+  skip: skipWithoutLinux,
+}, async () => {
+  const limit = 400;
+  const { PATH = '', HOME = '' } = process.env;
+  const script = `ulimit -n ${limit}; exec "$0" "$@"`;
+  const child = await startChild('/bin/sh', ['-c', script, process.execPath, main], {
+    logFile: join(createTempFolder('descriptors').path, 'log'),
+    env: { PATH, HOME, PORT: '0', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
+  });
+  const agent = new Agent({ keepAlive: true });
+  try {
+    const found = (key: string) => new RegExp(`"${key}":"([^"]+)"`).exec(child.log())?.[1];
+    const url = await until('it listens', () => found('url'));
+    const adminUrl = found('adminUrl')!;
+    const statusOf = (address: string, options = {}): Promise<number | string> =>
+      new Promise((resolve) => {
+        get(address, options, (response) => {
+          response.resume();
+          response.on('end', () => resolve(response.statusCode!));
+        }).on('error', ({ code = '' }: NodeJS.ErrnoException) => resolve(code));
+      });
+    const kept = await Promise.all(
+      Array.from({ length: 2 * limit }, () => statusOf(`${url}/livez`, { agent })),
+    );
+    assert.ok(kept.includes(200) && kept.includes('ECONNRESET'), `${new Set(kept)}`);
+    assert.equal(await statusOf(`${adminUrl}/metrics`), 200);
+    // Its predecessor may have been dropped, and made room.
+    const later = [await statusOf(`${url}/livez`), await statusOf(`${url}/livez`)];
+    assert.ok(later.includes(200), `${later}`);
+    assert.equal(child.log().match(/connections are dropped/g)?.length, 1);
+  } finally {
+    agent.destroy();
+    await child.stop();
+  }
+});
+
 test('without a free descriptor it goes on, and takes newcomers again when there is one', {
   skip: skipWithoutLinux,
 }, async () => {
@@ -18,12 +55,13 @@ test('without a free descriptor it goes on, and takes newcomers again when there
   const script = `ulimit -n ${LIMIT}; exec "$0" "$@"`;
   const child = await startChild('/bin/sh', ['-c', script, process.execPath, main], {
     logFile: join(createTempFolder('descriptors').path, 'log'),
-    env: { PATH, HOME, PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
+    env: { PATH, HOME, PORT: '0', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
   });
   const sockets: Socket[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
-    const url = await until('it listens', () => /"url":"([^"]+)"/.exec(child.log())?.[1]);
+    // The port for clients does not take so many.
+    const url = await until('it listens', () => /"adminUrl":"([^"]+)"/.exec(child.log())?.[1]);
     const ask = (path: string, options = {}): Promise<[status: number, text: string]> =>
       new Promise((resolve, reject) => {
         get(`${url}${path}`, options, (response) => {
