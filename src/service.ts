@@ -14,11 +14,16 @@ import { MemoryBus } from './bus/memory-bus.ts';
 import { NatsBus } from './bus/nats-bus.ts';
 import { narrow } from './bus/subjects.ts';
 import type { Settings } from './config.ts';
-import { clientPortLimit, connectionLimit, createOriginRule, isLoopbackName } from './gateway/admission.ts';
+import {
+  connectionLimit,
+  createOriginRule,
+  crowdedAtConnections,
+  isLoopbackName,
+} from './gateway/admission.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
 import type { HttpDependencies } from './http/dependencies.ts';
-import { boundConnections, closeServer, createHttpServer, listen } from './http/server.ts';
+import { closeServer, createHttpServer, listen } from './http/server.ts';
 import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
@@ -51,8 +56,8 @@ const FLUSH_SLICE_MS = 5;
 const ROUND_TRIP_INTERVAL_MS = 15_000;
 /** How often a bus that had no room for subscriptions is asked whether it has some. */
 const RETRY_INTERVAL_MS = 5_000;
-/** How often the log says that connections are dropped. */
-const FULL_TOLD_EACH_MS = 60_000;
+/** How often the log says that descriptors are nearly used up. */
+const CROWD_TOLD_EACH_MS = 60_000;
 /** While draining, the log says how far it is: this often, or ten times where that takes longer. */
 const PROGRESS_INTERVAL_MS = 1_000;
 
@@ -181,11 +186,12 @@ export class Service {
   }
 
   async #listen(role: 'all' | 'clients' | 'admin', host: string, port: number): Promise<string> {
-    const server = createHttpServer(createApp(this.#httpDependencies(), role).callback());
-    if (role !== 'admin') {
-      this.gateway.attach(server);
-      this.#boundConnections(server);
-    }
+    // Who asks on the admin port is no stranger.
+    const crowdedAt =
+      role === 'admin' ? undefined : crowdedAtConnections(this.platform.fileDescriptorLimit());
+    const server = createHttpServer(createApp(this.#httpDependencies(), role).callback(), { crowdedAt });
+    if (role !== 'admin') this.gateway.attach(server);
+    this.#tellOfCrowds(server);
     // The admin port is this process's own: behind a shared one, nobody could tell whose figures they see.
     const reusePort = this.#settings.reusePort && role !== 'admin';
     const address = await listen(server, { host, port, reusePort });
@@ -193,16 +199,14 @@ export class Service {
     return urlOf(address);
   }
 
-  #boundConnections(server: Server): void {
-    const limit = clientPortLimit(this.platform.fileDescriptorLimit());
-    if (limit === undefined) return;
+  #tellOfCrowds(server: Server): void {
     let toldAtMs = Number.NEGATIVE_INFINITY;
-    boundConnections(server, limit, () => {
-      if (nowMs() - toldAtMs < FULL_TOLD_EACH_MS) return;
+    server.on('crowded', () => {
+      if (nowMs() - toldAtMs < CROWD_TOLD_EACH_MS) return;
       toldAtMs = nowMs();
       this.#log.warn(
-        { limit },
-        'connections are dropped: there are as many as the file-descriptor limit allows',
+        {},
+        'descriptors are nearly used up: HTTP callers lose connections that they only keep (ulimit -n)',
       );
     });
   }

@@ -122,12 +122,14 @@ export function connectionLimit(connectionsMax: number, fileDescriptorLimit: num
     : Math.max(1, Math.min(connectionsMax, fileDescriptorLimit - DESCRIPTOR_RESERVE));
 }
 
-/** Of which half is for callers by HTTP on the same port; the other half nobody outside can take. */
 const DESCRIPTOR_RESERVE = 256;
 
-/** All connections to the port for clients: places and callers by HTTP. Undefined where no limit is known. */
-export function clientPortLimit(fileDescriptorLimit: number | undefined): number | undefined {
+/** Connections of all kinds to one port with which descriptors are nearly used up. Undefined where no limit is known. */
+export function crowdedAtConnections(fileDescriptorLimit: number | undefined): number | undefined {
   return fileDescriptorLimit === undefined
     ? undefined
-    : fileDescriptorLimit - Math.min(DESCRIPTOR_RESERVE / 2, Math.floor(fileDescriptorLimit / 4));
+    : fileDescriptorLimit - Math.min(CROWDED_RESERVE, Math.floor(fileDescriptorLimit / 2));
 }
+
+/** Some forty are open in a gateway that nobody has asked for anything. */
+const CROWDED_RESERVE = 160;

@@ -33,10 +33,23 @@ export const httpLimits = {
 };
 export type HttpLimits = typeof httpLimits;
 
+const CONNECTIONS_PER_LOOK = 16;
+
 /** The latest answer on a connection, and how many have not been given. */
 type Conversation = { latest: ServerResponse; unanswered: number };
 
-export function createHttpServer(listener: RequestListener, limits: HttpLimits = httpLimits): Server {
+/**
+ * `crowdedAt`: so many connections, WebSockets among them, leave few descriptors for others. From there on callers who have
+ * their answers and only keep their connections lose those, and the server says `crowded`.
+ */
+export function createHttpServer(
+  listener: RequestListener,
+  {
+    crowdedAt = Number.POSITIVE_INFINITY,
+    ...given
+  }: Partial<HttpLimits> & { crowdedAt?: number | undefined } = {},
+): Server {
+  const limits: HttpLimits = { ...httpLimits, ...given };
   const server: Server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -46,8 +59,12 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
       maxHeaderSize: limits.headerBytesMax,
       // Node would refuse with an empty body; the app refuses what comes without one, in our own words.
       requireHostHeader: false,
-      shouldUpgradeCallback: (request) =>
-        server.listenerCount('upgrade') > 0 && isUpgrade(request, conversations.get(request.socket)?.latest),
+      shouldUpgradeCallback: (request) => {
+        const { socket } = request;
+        // From here on it is somebody else's, or about to have a request.
+        kept.delete(socket);
+        return server.listenerCount('upgrade') > 0 && isUpgrade(request, conversations.get(socket)?.latest);
+      },
     },
     (request, response) => {
       const { socket } = request;
@@ -58,16 +75,46 @@ export function createHttpServer(listener: RequestListener, limits: HttpLimits =
   );
   server.timeout = limits.stalledTimeoutMs;
   const conversations = new WeakMap<object, Conversation>();
+  /** Of callers who have their answers, and may ask again. */
+  const kept = new Set<Socket>();
+  let isCrowded = false;
 
   function isWithinBounds(socket: Socket, response: ServerResponse): boolean {
-    const conversation = conversations.get(socket) ?? { latest: response, unanswered: 0 };
-    conversations.set(socket, conversation);
+    const conversation = conversations.get(socket) ?? begin(socket, response);
     conversation.latest = response;
     conversation.unanswered += 1;
+    kept.delete(socket);
     response.once('close', () => {
       conversation.unanswered -= 1;
+      if (conversation.unanswered > 0 || socket.destroyed) return;
+      kept.add(socket);
+      if (isCrowded) look();
     });
     return !socket.destroyed && conversation.unanswered <= limits.unansweredMax;
+  }
+
+  function begin(socket: Socket, latest: ServerResponse): Conversation {
+    const conversation = { latest, unanswered: 0 };
+    conversations.set(socket, conversation);
+    socket.once('close', () => kept.delete(socket));
+    return conversation;
+  }
+
+  let arrived = 0;
+  server.on('connection', () => {
+    arrived += 1;
+    if (arrived % CONNECTIONS_PER_LOOK === 0) look();
+  });
+  /** Those beyond the descriptors arrive nowhere, so that others have to look too once it is crowded. */
+  function look(): void {
+    server.getConnections((_, open) => {
+      const wasCrowded = isCrowded;
+      isCrowded = open >= crowdedAt;
+      if (!isCrowded) return;
+      // Who has asked last keeps it longest.
+      for (const socket of kept.values().take(open - crowdedAt + CONNECTIONS_PER_LOOK)) socket.destroy();
+      if (!wasCrowded) server.emit('crowded');
+    });
   }
 
   // Handlers that read a body say 100 Continue themselves, once they know that they want it. Other wishes the app refuses.
@@ -101,18 +148,6 @@ function isUpgrade(request: IncomingMessage, previous: ServerResponse | undefine
   const hasBody = Number(length) > 0 || coding !== undefined;
   const isAnswered = previous === undefined || previous.writableFinished;
   return upgrade?.toLowerCase() === 'websocket' && request.httpVersion === '1.1' && !hasBody && isAnswered;
-}
-
-/**
- * Takes so many connections at a time, WebSockets among them, and no more, so that descriptors are left for others. Whoever
- * comes beyond is dropped, and those who were answered and only keep theirs make room for the next.
- */
-export function boundConnections(server: Server, connectionsMax: number, onFull: () => void): void {
-  server.maxConnections = connectionsMax;
-  server.on('drop', () => {
-    server.closeIdleConnections();
-    onFull();
-  });
 }
 
 /** Resolves with the address once it listens. Rejects when it cannot, EADDRINUSE and the like. */

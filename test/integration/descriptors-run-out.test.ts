@@ -36,12 +36,10 @@ test('callers who keep their connections leave room for probes, for scrapes and 
     const kept = await Promise.all(
       Array.from({ length: 2 * limit }, () => statusOf(`${url}/livez`, { agent })),
     );
-    assert.ok(kept.includes(200) && kept.includes('ECONNRESET'), `${new Set(kept)}`);
+    assert.ok(kept.includes(200));
+    for (const address of [adminUrl, url]) assert.equal(await statusOf(`${address}/livez`), 200);
     assert.equal(await statusOf(`${adminUrl}/metrics`), 200);
-    // Its predecessor may have been dropped, and made room.
-    const later = [await statusOf(`${url}/livez`), await statusOf(`${url}/livez`)];
-    assert.ok(later.includes(200), `${later}`);
-    assert.equal(child.log().match(/connections are dropped/g)?.length, 1);
+    assert.equal(child.log().match(/descriptors are nearly used up/g)?.length, 1);
   } finally {
     agent.destroy();
     await child.stop();
@@ -60,8 +58,9 @@ test('without a free descriptor it goes on, and takes newcomers again when there
   const sockets: Socket[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
-    // The port for clients does not take so many.
-    const url = await until('it listens', () => /"adminUrl":"([^"]+)"/.exec(child.log())?.[1]);
+    const found = (key: string) => new RegExp(`"${key}":"([^"]+)"`).exec(child.log())?.[1];
+    const clientUrl = await until('it listens', () => found('url'));
+    const url = found('adminUrl')!;
     const ask = (path: string, options = {}): Promise<[status: number, text: string]> =>
       new Promise((resolve, reject) => {
         get(`${url}${path}`, options, (response) => {
@@ -74,7 +73,7 @@ test('without a free descriptor it goes on, and takes newcomers again when there
       });
     assert.equal((await ask('/livez', { agent }))[0], 200);
     for (let index = 0; index < 2 * LIMIT; index += 1) {
-      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      const socket = connect(Number(new URL(clientUrl).port), '127.0.0.1');
       socket.on('error', () => undefined);
       sockets.push(socket);
     }
@@ -92,7 +91,8 @@ test('without a free descriptor it goes on, and takes newcomers again when there
     await until('a second is over', () => performance.now() - startMs > 1_000);
     assert.ok((await seconds()) - before < 0.5, 'it spins');
     for (const socket of sockets) socket.destroy();
-    assert.equal((await ask('/livez'))[0], 200);
+    // They are gone when they have been read to their end.
+    await until('a newcomer is answered', async () => (await ask('/livez').catch(() => [0]))[0] === 200);
     assert.equal(child.exit, null, child.log());
   } finally {
     for (const socket of sockets) socket.destroy();

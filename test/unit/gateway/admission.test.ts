@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  clientPortLimit,
   connectionLimit,
   createOriginRule,
+  crowdedAtConnections,
   rejectionOf,
 } from '../../../src/gateway/admission.ts';
 
@@ -99,5 +99,5 @@ test('the limit in force is the setting, or what descriptors allow less a reserv
   assert.equal(connectionLimit(50_000, 1_000_000), 50_000);
   assert.equal(connectionLimit(50_000, 20_000), 19_744);
   assert.equal(connectionLimit(50_000, 100), 1);
-  assert.deepEqual([undefined, 20_000, 400, 128].map(clientPortLimit), [undefined, 19_872, 300, 96]);
+  assert.deepEqual([undefined, 20_000, 400, 128].map(crowdedAtConnections), [undefined, 19_840, 240, 64]);
 });
