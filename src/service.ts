@@ -12,6 +12,7 @@ import { DuplicateWindow } from './bus/duplicates.ts';
 import { Interest } from './bus/interest.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
 import { NatsBus } from './bus/nats-bus.ts';
+import { NewLink } from './bus/new-link.ts';
 import { narrow } from './bus/subjects.ts';
 import type { Settings } from './config.ts';
 import {
@@ -69,6 +70,7 @@ export class Service {
   readonly #telemetry: Telemetry;
   readonly #log: Log;
   readonly #meters: Meters;
+  readonly #newLink: NewLink;
   readonly #interest: Interest;
   readonly #duplicates: DuplicateWindow;
   readonly #connectionLimit: number;
@@ -113,14 +115,17 @@ export class Service {
       byNonce: settings.dedupeBy === 'msg-id,nonce',
       now: nowMs,
     });
-    this.#interest = new Interest(
-      this.bus,
-      (message) => {
+    this.#newLink = new NewLink(this.bus, {
+      // Whoever was here while the bus was away may have missed something, and nobody can know what.
+      ready: () => this.gateway.announceBusGap(),
+      message: (message) => {
         if (!this.#duplicates.isDuplicate(message))
           this.gateway.hub.publish(message.subject, message.payload);
       },
-      { onTaken: (patterns) => this.gateway.announceBusGapTo(patterns) },
-    );
+    });
+    this.#interest = new Interest(this.bus, (message) => this.#newLink.receive(message), {
+      onTaken: (patterns) => this.gateway.announceBusGapTo(patterns),
+    });
     this.gateway = new Gateway(
       {
         ...settings,
@@ -225,9 +230,8 @@ export class Service {
   #onBusState(state: Bus['state']): void {
     this.#log.info({ state, server: this.bus.server }, 'bus');
     if (state === 'connected') {
-      // Whoever was here while the bus was away may have missed something, and nobody can know what.
       this.#busGaps += this.#readiness.everConnected ? 1 : 0;
-      this.gateway.announceBusGap();
+      void this.#newLink.begin();
       this.#readiness.everConnected = true;
       this.#readiness.busAwaySinceMs = undefined;
       this.#measureRoundTrip();
