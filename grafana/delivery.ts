@@ -165,6 +165,11 @@ export const delivery: Dashboard = {
               legend: 'clients were told',
               color: 'purple',
             },
+            {
+              ask: series.level('tidegauge.bus.refused').sum(),
+              legend: 'subscriptions that it refuses',
+              color: 'orange',
+            },
           ],
           {
             unit: 'short',

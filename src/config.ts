@@ -152,7 +152,9 @@ const isHost = (text: string): boolean =>
 const isServer = (text: string): boolean => {
   const [, bracketed, name, port] =
     /^(?:(?:nats|tls):\/\/)?(?:\[(.*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? [];
-  const isKnown = bracketed === undefined ? isHost(name ?? '') : isIP(bracketed) === 6;
+  // The client library knows no zones.
+  const isKnown =
+    bracketed === undefined ? isHost(name ?? '') : isIP(bracketed) === 6 && !bracketed.includes('%');
   return isKnown && (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535));
 };
 const isOrigin = (text: string): boolean => {

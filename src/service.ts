@@ -7,12 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
-import type { Bus } from './bus/bus.ts';
+import { type Bus, BusUnansweredError } from './bus/bus.ts';
 import { DuplicateWindow } from './bus/duplicates.ts';
 import { Interest } from './bus/interest.ts';
 import { MemoryBus } from './bus/memory-bus.ts';
 import { NatsBus } from './bus/nats-bus.ts';
 import { NewLink } from './bus/new-link.ts';
+import { SharedRoundTrip } from './bus/shared-round-trip.ts';
 import { narrow } from './bus/subjects.ts';
 import type { Settings } from './config.ts';
 import {
@@ -23,7 +24,7 @@ import {
 } from './gateway/admission.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { createApp } from './http/app.ts';
-import type { HttpDependencies } from './http/dependencies.ts';
+import type { HttpDependencies, PublishOutcome } from './http/dependencies.ts';
 import { closeServer, createHttpServer, listen } from './http/server.ts';
 import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
@@ -55,6 +56,8 @@ export type Addresses = { clientUrl: string; adminUrl: string };
 const FLUSH_SLICE_MS = 5;
 /** How often the bus is asked for its round trip. */
 const ROUND_TRIP_INTERVAL_MS = 15_000;
+/** How long whoever publishes by HTTP waits for the bus to have taken the message. */
+const PUBLISH_ANSWER_MS = 2_000;
 /** How often a bus that had no room for subscriptions is asked whether it has some. */
 const RETRY_INTERVAL_MS = 5_000;
 /** How often the log says that descriptors are nearly used up. */
@@ -71,6 +74,7 @@ export class Service {
   readonly #log: Log;
   readonly #meters: Meters;
   readonly #newLink: NewLink;
+  readonly #roundTrips: SharedRoundTrip;
   readonly #interest: Interest;
   readonly #duplicates: DuplicateWindow;
   readonly #connectionLimit: number;
@@ -103,6 +107,7 @@ export class Service {
         pendingBytes: this.bus.pendingBytes,
         duplicates: this.#duplicates.suppressed + this.#interest.overlapDuplicates,
         dedupeEntries: this.#duplicates.entries,
+        refused: this.#interest.refusedPatterns,
         gaps: this.#busGaps,
       }),
       platform: this.platform,
@@ -115,6 +120,7 @@ export class Service {
       byNonce: settings.dedupeBy === 'msg-id,nonce',
       now: nowMs,
     });
+    this.#roundTrips = new SharedRoundTrip(this.bus);
     this.#newLink = new NewLink(this.bus, {
       // Whoever was here while the bus was away may have missed something, and nobody can know what.
       ready: () => this.gateway.announceBusGap(),
@@ -124,6 +130,7 @@ export class Service {
       },
     });
     this.#interest = new Interest(this.bus, (message) => this.#newLink.receive(message), {
+      roundTrip: () => this.#roundTrips.ask(),
       onTaken: (patterns) => this.gateway.announceBusGapTo(patterns),
     });
     this.gateway = new Gateway(
@@ -144,6 +151,8 @@ export class Service {
         every: this.#ticker.every,
         channelWanted: (pattern) => this.#interest.want(pattern),
         channelUnwanted: (pattern) => this.#interest.unwant(pattern),
+        inForce: () => this.#interest.inForce(),
+        isRefused: (channel) => this.#interest.isRefused(channel),
       },
     );
   }
@@ -247,6 +256,25 @@ export class Service {
     });
   }
 
+  async #publish(
+    subject: string,
+    payload: Uint8Array,
+    options: { messageId?: string } | undefined,
+  ): Promise<PublishOutcome> {
+    const before = this.bus.denials(subject);
+    this.bus.publish(subject, payload, options);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(reject, PUBLISH_ANSWER_MS);
+    try {
+      await Promise.race([this.#roundTrips.ask(), late]);
+    } catch {
+      throw new BusUnansweredError('the bus has not answered');
+    } finally {
+      clearTimeout(timer);
+    }
+    return this.bus.denials(subject) > before ? 'denied' : 'taken';
+  }
+
   #readinessFacts(): ReadinessFacts {
     return {
       busState: this.bus.state,
@@ -273,7 +301,7 @@ export class Service {
       scrape: (accept) => this.#telemetry.scrape(accept),
       readiness: () => reasonsNotReady(this.#readinessFacts()),
       busState: () => this.bus.state,
-      publish: (subject, payload, options) => this.bus.publish(subject, payload, options),
+      publish: (subject, payload, options) => this.#publish(subject, payload, options),
       drain: () => {
         this.#drainRequested.resolve();
         void this.drain();

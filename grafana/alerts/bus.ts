@@ -36,4 +36,17 @@ export const busAlerts = {
     description: `${theInstance} has had to reconnect to NATS ${whole} times within 30 minutes. Clients are told of a gap each time.`,
     panel: { dashboard: 'tidegauge-delivery', title: 'Outages of the bus' },
   },
+  TidegaugeBusRefusesSubscriptions: {
+    severity: 'warning',
+    scope: 'instance',
+    expr: series
+      .level('tidegauge.bus.refused')
+      .max(...instanceLabels)
+      .where('>', 0),
+    // While overlapping subscriptions change, a full broker may refuse one for some seconds.
+    for: '5m',
+    summary: `${theInstance} is refused subscriptions by the bus`,
+    description: `${theInstance} wants ${whole} subscriptions that NATS refuses. Clients that listen to those channels hear nothing there.`,
+    panel: { dashboard: 'tidegauge-delivery', title: 'Outages of the bus' },
+  },
 } as const satisfies Alerts;

@@ -60,6 +60,11 @@ export class BusUnavailableError extends Error {
   override name = 'BusUnavailableError';
 }
 
+/** Something was sent, and whether the broker has taken it is not known. */
+export class BusUnansweredError extends Error {
+  override name = 'BusUnansweredError';
+}
+
 export interface Bus {
   /** The value of the attribute messaging.system. */
   readonly system: 'nats' | 'tidegauge.memory';
@@ -88,6 +93,11 @@ export interface Bus {
    *   buffers a few megabytes at most
    */
   publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
+  /**
+   * How many messages on that subject the broker has refused for want of a permission, of late. By the end of a round trip
+   * that was begun after a message, it is counted there or has been taken.
+   */
+  denials(subject: string): number;
   /** Seconds from a ping to the broker until its answer. @throws BusUnavailableError */
   roundTrip(): Promise<number>;
   /** Ends every subscription, waits until what was under way has arrived or been sent, then closes. Never rejects. */

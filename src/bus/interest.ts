@@ -34,6 +34,8 @@ export type InterestOptions = {
   wait?: (ms: number) => Promise<unknown>;
   /** See RefusedPatternsEvents. */
   onTaken?: (patterns: readonly string[]) => void;
+  /** One that may be shared, and begins after the call; by default one of the bus for each. */
+  roundTrip?: () => Promise<unknown>;
 };
 
 export class Interest {
@@ -42,6 +44,9 @@ export class Interest {
   readonly #twinMs: number;
   readonly #lingerMs: number;
   readonly #wait: (ms: number) => Promise<unknown>;
+  readonly #roundTrip: () => Promise<unknown>;
+  /** Up to which subscriptions are known to be in force, or refused. */
+  #provenSerial = 0;
   /** Takers by pattern. */
   readonly #takers = new Map<string, number>();
   /** The wanted patterns, but for those that the broker has refused. */
@@ -73,6 +78,7 @@ export class Interest {
     this.#lingerMs = options.lingerMs ?? 2_000;
     // A gateway that has nothing else to do may end meanwhile.
     this.#wait = options.wait ?? ((ms) => setTimeout(ms, undefined, { ref: false }));
+    this.#roundTrip = options.roundTrip ?? (() => bus.roundTrip());
     this.#refused = new RefusedPatterns(bus, {
       retry: (pattern) => this.#enter(pattern),
       onTaken: options.onTaken ?? (() => undefined),
@@ -89,6 +95,11 @@ export class Interest {
     return this.#takers.size;
   }
 
+  /** Those that the broker has refused. */
+  get refusedPatterns(): number {
+    return this.#refused.size;
+  }
+
   /** The patterns subscribed upstream that are to stay. */
   get upstreamPatterns(): string[] {
     return [...this.#staying.keys()];
@@ -97,6 +108,26 @@ export class Interest {
   /** Whether no subscription lingers, waits to leave or is leaving. */
   get isSettled(): boolean {
     return !this.#isHandingOver && this.#lingering.size === 0;
+  }
+
+  /**
+   * Undefined where every subscription is in force or refused. Else resolves when those are that there are now; or when the
+   * bus has gone, for what is missed over that is told when it is back.
+   */
+  inForce(): Promise<void> | undefined {
+    const { youngestSerial } = this.#upstreams;
+    if (this.#provenSerial >= youngestSerial || this.#bus.state !== 'connected') return undefined;
+    return this.#roundTrip().then(
+      () => {
+        this.#provenSerial = Math.max(this.#provenSerial, youngestSerial);
+      },
+      () => undefined,
+    );
+  }
+
+  /** Whether the broker has refused it, and nothing else that is subscribed covers it. */
+  isRefused(pattern: string): boolean {
+    return this.#refused.has(pattern) && !this.#isCovered(pattern);
   }
 
   want(pattern: string): void {

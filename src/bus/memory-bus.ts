@@ -85,6 +85,10 @@ export class MemoryBus implements Bus {
     this.#enqueue({ message, listeners });
   }
 
+  denials(): number {
+    return 0;
+  }
+
   async roundTrip(): Promise<number> {
     if (this.state !== 'connected') throw new BusUnavailableError(`the bus is ${this.state}`);
     const sentAtMs = performance.now();

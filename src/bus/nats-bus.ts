@@ -152,6 +152,10 @@ export class NatsBus implements Bus {
     this.counts.bytesSent += payload.length;
   }
 
+  denials(subject: string): number {
+    return this.#condition.denials.get(subject) ?? 0;
+  }
+
   async roundTrip(): Promise<number> {
     this.#demandConnection();
     const sentAtMs = performance.now();

@@ -7,9 +7,12 @@
 import type { Status } from '@nats-io/transport-node';
 import type { BusCounts, BusDisconnectError, BusState, BusStateListener } from './bus.ts';
 import { BusStateHolder } from './bus-state.ts';
-import { Complaints, disconnectCause, refusalOf } from './nats-errors.ts';
+import { Complaints, deniedSubject, disconnectCause, refusalOf } from './nats-errors.ts';
 import type { NatsLink } from './nats-link.ts';
 import { type BusLog, hostOf, messageOf, type NatsBusOptions } from './nats-options.ts';
+
+/** Subjects of refused messages that are kept. */
+const DENIALS_MAX = 10_000;
 
 export class NatsCondition {
   readonly #state = new BusStateHolder();
@@ -19,6 +22,8 @@ export class NatsCondition {
   readonly #servers: string;
   readonly #lameDuckWaitMs: number;
   readonly #random: () => number;
+  /** Messages that the server has refused, by subject. */
+  readonly denials = new Map<string, number>();
   #link: NatsLink | undefined;
   /** Called when the link breaks or is closed: those who wait for an answer over it. */
   readonly #waiting = new Set<() => void>();
@@ -116,6 +121,13 @@ export class NatsCondition {
     this.#state.change('reconnecting');
   }
 
+  /** Whoever waits for a word of it has it within a round trip. */
+  #noteDenied(subject: string): void {
+    const before = this.denials.get(subject) ?? 0;
+    if (before === 0 && this.denials.size >= DENIALS_MAX) this.denials.clear();
+    this.denials.set(subject, before + 1);
+  }
+
   #linkOnLameDuck(): void {
     if (this.state !== 'connected' || this.#cause !== undefined) return;
     this.#cause = 'lame_duck';
@@ -127,6 +139,8 @@ export class NatsCondition {
   }
 
   #linkOnError(error: Error): void {
+    const denied = deniedSubject(error);
+    if (denied !== undefined) this.#noteDenied(denied);
     // A refused subscription has complained for itself, and a failed dial will. A limit comes here where it is no
     // subscription's: the server is about to close.
     if (this.state === 'connected' && refusalOf(error) !== 'permission') {

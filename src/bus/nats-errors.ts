@@ -34,6 +34,13 @@ export function refusalOf(error: Error): BusRefusal | undefined {
   return /maximum subscriptions exceeded/i.test(error.message) ? 'limit' : undefined;
 }
 
+/** The subject of a message that the server did not take, where that is what it says. */
+export function deniedSubject(error: Error): string | undefined {
+  return error instanceof PermissionViolationError && error.operation === 'publish'
+    ? error.subject
+    : undefined;
+}
+
 /** A client may ask for any number of channels that the server refuses. */
 export const complaintsMax = 100;
 

@@ -1,10 +1,10 @@
 /**
  * Patterns that are wanted and that the broker has refused, and when they are asked for again.
  *
- * For want of a permission: when the link is new, for a broker with other permissions ends the old one. For want of
- * room: also when a subscription of ours has ended, and now and then, as others may have been given more
- * room. Then one is asked for, and twice as many each time that all were taken: a broker that is full has one question
- * to answer, and one that is not has them all in a few round trips. Whoever was refused again waits behind the others.
+ * When the link is new; now and then, for a broker may have been told to give more room or other permissions; and for want
+ * of room also when a subscription of ours has ended. Then one is asked for, and twice as many each time that all were
+ * taken: a broker that goes on refusing has one question to answer, and one that does not has them all in a few round
+ * trips. Whoever was refused again waits behind the others.
  */
 import type { Bus, BusRefusal } from './bus.ts';
 
@@ -49,7 +49,11 @@ export class RefusedPatterns {
     return this.#forPermission.delete(pattern) || this.#forRoom.delete(pattern);
   }
 
-  #has(pattern: string): boolean {
+  get size(): number {
+    return this.#forPermission.size + this.#forRoom.size;
+  }
+
+  has(pattern: string): boolean {
     return this.#forPermission.has(pattern) || this.#forRoom.has(pattern);
   }
 
@@ -64,16 +68,26 @@ export class RefusedPatterns {
   }
 
   /**
-   * Others may have been given more room. Call it at an interval; where there was none it asks after two, four and more of them,
-   * up to `callsMax`, since asking for a pattern that covers thousands takes a while.
+   * The broker may have been told to give more. Call it at an interval; where it was refused again it asks after two, four and more
+   * of them, up to `callsMax`, since asking for a pattern that covers thousands takes a while, and brokers log what they deny.
    */
   retryNowAndThen(): void {
-    if (this.#forRoom.size === 0) return;
+    if (this.size === 0) return;
     this.#calls += 1;
     if (this.#calls < this.#asksAtCall) return;
     this.#calls = 0;
     this.#asksAtCall = Math.min(callsMax, Math.max(1, 2 * this.#asksAtCall));
     this.retryForRoom();
+    void this.#retryForPermission();
+  }
+
+  async #retryForPermission(): Promise<void> {
+    let count = 1;
+    while (this.#forPermission.size > 0 && this.#bus.state === 'connected') {
+      const isTaken = await this.#ask(this.#forPermission.values().take(count).toArray());
+      if (!isTaken) return;
+      count *= 2;
+    }
   }
 
   /** They have been asked for because a pattern that covers them was refused, which may have been on a new link. */
@@ -88,7 +102,7 @@ export class RefusedPatterns {
       isProven = false;
     }
     const known = patterns.filter((pattern) => this.#unproven.delete(pattern));
-    const taken = known.filter((pattern) => !this.#has(pattern));
+    const taken = known.filter((pattern) => !this.has(pattern));
     if (isProven && taken.length > 0) this.#events.onTaken(taken);
   }
 
@@ -99,24 +113,30 @@ export class RefusedPatterns {
     let count = 1;
     while (this.#mayHaveRoom && this.#forRoom.size > 0 && this.#bus.state === 'connected') {
       this.#mayHaveRoom = false;
-      const patterns = this.#forRoom.values().take(count).toArray();
-      this.#retry(patterns);
-      try {
-        await this.#bus.roundTrip();
-      } catch {
-        // The link is gone: a new one tries them all.
-        break;
-      }
-      const asked = patterns.filter((pattern) => !this.#has(pattern));
-      const taken = asked.filter((pattern) => !this.#unproven.has(pattern));
-      if (taken.length > 0) this.#events.onTaken(taken);
-      if (asked.length === patterns.length) {
+      const isTaken = await this.#ask(this.#forRoom.values().take(count).toArray());
+      if (isTaken === undefined) break;
+      if (isTaken) {
         this.#mayHaveRoom = true;
-        this.#asksAtCall = 0;
         count *= 2;
       }
     }
     this.#isRetrying = false;
+  }
+
+  /** Whether all of them are taken. Undefined when the link is gone: a new one tries them all. */
+  async #ask(patterns: readonly string[]): Promise<boolean | undefined> {
+    this.#retry(patterns);
+    try {
+      await this.#bus.roundTrip();
+    } catch {
+      return undefined;
+    }
+    const asked = patterns.filter((pattern) => !this.has(pattern));
+    const taken = asked.filter((pattern) => !this.#unproven.has(pattern));
+    if (taken.length > 0) this.#events.onTaken(taken);
+    if (asked.length < patterns.length) return false;
+    this.#asksAtCall = 0;
+    return true;
   }
 
   #retry(patterns: readonly string[]): void {

@@ -62,6 +62,9 @@ export type ConnectionEvents = {
 /** The audience that a connection belongs to, as far as a connection knows. */
 export type Membership = { readonly patterns: readonly string[] };
 
+/** An answer that waits for the bus, or for one before it. */
+export type Reply = { say(): void; isReady: boolean };
+
 export class Connection {
   readonly counts: ConnectionCounts;
   readonly id: string;
@@ -75,6 +78,8 @@ export class Connection {
   nextMessage = 0;
   /** The channels asked for; undefined until the first subscribe. */
   channels: Set<string> | undefined;
+  /** Owned by the session: answers that wait; undefined while there are none. */
+  replies: Reply[] | undefined;
   /** Owned by the session: what the client may still send; made with the first that it sends of its own accord. */
   receiveBudget: ReceiveBudget | undefined;
   /** Owned by the heartbeat: monotonic milliseconds of the last ping, whether its pong is awaited, and with whom it waits

@@ -26,6 +26,7 @@ import { Listener } from './listener.ts';
 import type { GatewayRecorder } from './recorder.ts';
 import type { Wire } from './send-queue.ts';
 import {
+  type BusAnswers,
   receive,
   receiveControlFrame,
   type SessionRules,
@@ -65,7 +66,7 @@ export type GatewaySurroundings = {
   every: Every;
   channelWanted(pattern: string): void;
   channelUnwanted(pattern: string): void;
-};
+} & BusAnswers;
 
 /** How long a client may take to answer our close frame. */
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -102,6 +103,8 @@ export class Gateway {
       nonce: around.nonce,
       startedMs: around.nowMs(),
       recentStallMs: (nowMs) => this.#heartbeat.recentStallMs(nowMs),
+      inForce: around.inForce,
+      isRefused: around.isRefused,
     };
     this.drain = new Drain(this.connections, settings, {
       ...around,

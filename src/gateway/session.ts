@@ -3,7 +3,7 @@
  * bytes reach the client is the connection's business, and who hears what is the hub's.
  */
 import { isAllowed, isPattern, subjectLengthMax, subjectTokensMax } from '../bus/subjects.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Reply } from './connection.ts';
 import { encodeTextFrame } from './frame.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
@@ -39,7 +39,18 @@ export type SessionSurroundings = {
   startedMs: number;
   /** For how long it stood still not long ago. */
   recentStallMs(nowMs: number): number;
+} & BusAnswers;
+
+/** What the bus says of what it has been asked for. */
+export type BusAnswers = {
+  /** Undefined where all that has been subscribed to is in force; else resolves when it is, or the bus has gone. */
+  inForce(): Promise<void> | undefined;
+  /** Whether the bus does not let us hear a channel that is wanted, as far as is known. */
+  isRefused(channel: string): boolean;
 };
+
+/** Answers of a client that may wait for the bus; whoever asks for more has them at once. */
+const REPLIES_MAX = 8;
 
 /** Letters of a channel that an error repeats: enough to tell it from others. */
 const QUOTED_MAX = 64;
@@ -175,7 +186,38 @@ function subscribe(connection: Connection, channels: readonly string[], around: 
   }
   connection.channels = wanted;
   around.hub.assign(connection, wanted);
-  say(connection, around, { type: 'subscribed', channels });
+  reply(connection, around.inForce(), () => {
+    const refused = channels.find((channel) => around.isRefused(channel));
+    if (refused !== undefined) {
+      const message = `The message bus does not let this gateway hear ${quoted(refused)} for now.`;
+      say(connection, around, { type: 'error', code: 'forbidden', message });
+    }
+    say(connection, around, { type: 'subscribed', channels });
+  });
+}
+
+/**
+ * Whoever fetches a state when he has been told that he is subscribed must miss nothing from there on, so it is told when the
+ * broker has the subscription. Answers keep their order.
+ */
+function reply(connection: Connection, inForce: Promise<void> | undefined, sayIt: () => void): void {
+  if (inForce === undefined && connection.replies === undefined) return sayIt();
+  connection.replies ??= [];
+  const one: Reply = { say: sayIt, isReady: inForce === undefined };
+  connection.replies.push(one);
+  void inForce?.then(() => {
+    one.isReady = true;
+    sayReady(connection);
+  });
+  if (connection.replies.length <= REPLIES_MAX) return;
+  for (const waiting of connection.replies) waiting.isReady = true;
+  sayReady(connection);
+}
+
+function sayReady(connection: Connection): void {
+  const replies = connection.replies ?? [];
+  while (replies[0]?.isReady === true) replies.shift()!.say();
+  if (replies.length === 0) connection.replies = undefined;
 }
 
 function unsubscribe(connection: Connection, channels: readonly string[], around: SessionSurroundings): void {
@@ -185,7 +227,7 @@ function unsubscribe(connection: Connection, channels: readonly string[], around
     for (const channel of channels) connection.channels.delete(channel);
     around.hub.assign(connection, connection.channels);
   }
-  say(connection, around, { type: 'unsubscribed', channels });
+  reply(connection, undefined, () => say(connection, around, { type: 'unsubscribed', channels }));
 }
 
 /** A message that cannot be used: the client is told why, and after too many of them closed. */

@@ -33,6 +33,8 @@ export type RequestAttributes = {
   errorType?: string;
 };
 
+export type PublishOutcome = 'taken' | 'denied';
+
 export type HttpDependencies = {
   settings: HttpSettings;
   /** max(1, availableParallelism()). */
@@ -57,8 +59,12 @@ export type HttpDependencies = {
   /** The reasons that keep the gateway from being ready; must not depend on a collection. */
   readiness(): readonly ReadyReason[];
   busState(): BusState;
-  /** @throws BusUnavailableError when the broker is away, RangeError when it takes no message so large. */
-  publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): void;
+  /**
+   * Resolves when the broker has taken the message, or denied it.
+   * @throws BusUnavailableError when the broker is away, RangeError when it takes no message so large: nothing was sent then;
+   *   BusUnansweredError when it has not answered
+   */
+  publish(subject: string, payload: Uint8Array, options?: { messageId?: string }): Promise<PublishOutcome>;
   /** Begins to leave, or goes on leaving; answers with how many connections there are. */
   drain(): { connections: number };
   /** Whether pages of an origin may read what is served here. */

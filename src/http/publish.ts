@@ -1,8 +1,8 @@
 /**
  * POST /publish/:subject: the body's bytes become one message on the bus, unread and unchanged. 202 means that
- * the bus took it, not that anybody received it.
+ * the broker has answered a ping behind it, so it has taken the message; not that anybody received it.
  */
-import { BusUnavailableError } from '../bus/bus.ts';
+import { BusUnansweredError, BusUnavailableError } from '../bus/bus.ts';
 import { isSubject, matches, subjectLengthMax, subjectTokensMax } from '../bus/subjects.ts';
 import { readBody } from './body.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -29,9 +29,10 @@ export function publishRoute(
       if (dependencies.busState() !== 'connected') throw busUnavailable();
       const payload = await readBody(context.req, context.res, publishSizeMax);
       try {
-        dependencies.publish(subject, payload, options);
+        if ((await dependencies.publish(subject, payload, options)) === 'denied') throw deniedByBus();
       } catch (error) {
         if (error instanceof BusUnavailableError) throw busUnavailable();
+        if (error instanceof BusUnansweredError) throw busUnanswered();
         if (error instanceof RangeError) throw tooLargeForBus(payload.length);
         throw error;
       }
@@ -57,6 +58,22 @@ function busUnavailable(): HttpError {
     503,
     'bus_unavailable',
     'The message bus is away, or takes nothing; nothing was published. Try again.',
+  );
+}
+
+function busUnanswered(): HttpError {
+  return new HttpError(
+    503,
+    'bus_unanswered',
+    'The message bus has not answered: the message may have been published, or may still be. With a Nats-Msg-Id it can be sent again without being heard twice.',
+  );
+}
+
+function deniedByBus(): HttpError {
+  return new HttpError(
+    403,
+    'forbidden_subject',
+    'The message bus does not let this gateway publish there; see the permissions of its user.',
   );
 }
 

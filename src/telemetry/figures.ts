@@ -52,6 +52,8 @@ export type BusFigures = {
   pendingBytes: number;
   duplicates: number;
   dedupeEntries: number;
+  /** Subscriptions that are wanted and that the broker has refused. */
+  refused: number;
   /** Outages after which clients were told of a gap. */
   gaps: number;
 };

@@ -72,6 +72,7 @@ export const observations: Observations = {
   'tidegauge.bus.pending': ({ bus }) => bus.pendingBytes,
   'tidegauge.bus.duplicates': ({ bus }) => bus.duplicates,
   'tidegauge.dedupe.entries': ({ bus }) => bus.dedupeEntries,
+  'tidegauge.bus.refused': ({ bus }) => bus.refused,
   'tidegauge.bus.gaps': ({ bus }) => bus.gaps,
 
   'http.server.active_requests': ({ http }) => http.activeRequests,

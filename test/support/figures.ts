@@ -63,6 +63,7 @@ export function handMadeFigures(): HandMadeFigures {
       pendingBytes: 0,
       duplicates: 0,
       dedupeEntries: 0,
+      refused: 0,
       gaps: 0,
     },
     http: { activeRequests: 0 },

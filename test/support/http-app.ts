@@ -72,9 +72,10 @@ export async function startHttpApp(
     }),
     readiness: () => [],
     busState: () => bus.state,
-    publish(subject, payload, options) {
+    async publish(subject, payload, options) {
       if (bus.isLeaving) throw new BusUnavailableError('away');
       published.push({ subject, text: Buffer.from(payload).toString(), messageId: options?.messageId });
+      return 'taken';
     },
     drain: () => ({ connections: 3 }),
     isCorsOrigin: (origin) => isCorsOrigin(origin, undefined),

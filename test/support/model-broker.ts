@@ -196,6 +196,10 @@ export class ModelBroker implements Bus {
     throw new Error('others publish here');
   }
 
+  denials(): number {
+    return 0;
+  }
+
   async drain(): Promise<void> {}
 
   async close(): Promise<void> {}

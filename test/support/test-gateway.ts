@@ -13,6 +13,8 @@ export type TestGateway = {
   recorded: Recorded;
   /** Channels that somebody listens to now. */
   wanted: Set<string>;
+  /** What the bus says of the subscriptions: by default that all are in force. */
+  bus: { answered: Promise<void> | undefined; refused: Set<string> };
   clock: { nowMs: number; pass(ms: number): void };
   /** Milliseconds of the pauses that were asked for. */
   pauses: number[];
@@ -57,6 +59,7 @@ export function createTestGateway(
     ]),
   ) as unknown as GatewayRecorder;
   const wanted = new Set<string>();
+  const bus: TestGateway['bus'] = { answered: undefined, refused: new Set() };
   const soon: (() => void)[] = [];
   const pauses: number[] = [];
   const timers = new Set<() => void>();
@@ -108,12 +111,15 @@ export function createTestGateway(
       },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
+      inForce: () => bus.answered,
+      isRefused: (channel) => bus.refused.has(channel),
     },
   );
   return {
     gateway,
     recorded,
     wanted,
+    bus,
     pauses,
     timers,
     clock,

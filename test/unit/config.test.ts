@@ -222,6 +222,7 @@ describe('settings', () => {
       '[h]:1',
       '::1',
       '[::1',
+      'nats://[fe80::1%eth0]:4222',
       'h:1:2',
     ])
       assert.match(

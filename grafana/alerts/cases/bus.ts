@@ -7,6 +7,9 @@ const connected = (values: string, target: Labels = gauge(0)): Input =>
 const reconnects = (values: string, target: Labels = gauge(0)): Input =>
   input('tidegauge.bus.reconnects', {}, values, { target });
 
+const refused = (values: string, target: Labels = gauge(0)): Input =>
+  input('tidegauge.bus.refused', {}, values, { target });
+
 const isCutOff = (instance: string) => ({
   labels: { instance },
   summary: `${instance} of tidegauge has lost the bus`,
@@ -52,6 +55,28 @@ export const busCases: readonly Case[] = [
     ],
     '75m': [],
   }),
+  story(
+    'TidegaugeBusRefusesSubscriptions',
+    'three are refused for ten minutes',
+    [refused('0x5 3x9 0x60'), refused('0x90', gauge(1))],
+    {
+      '10m': [],
+      '11m': [
+        {
+          summary: '10.0.0.0:9464 of tidegauge is refused subscriptions by the bus',
+          description:
+            '10.0.0.0:9464 of tidegauge wants 3 subscriptions that NATS refuses. Clients that listen to those channels hear nothing there.',
+        },
+      ],
+      '16m': [],
+    },
+  ),
+  story(
+    'TidegaugeBusRefusesSubscriptions',
+    'one is refused while two are exchanged, and again',
+    [refused('0x5 1x3 0x3 1x3 0x60')],
+    { '10m': [], '13m': [], '16m': [] },
+  ),
   story(
     'TidegaugeBusUnsteady',
     'a cluster of three is restarted; a process is, whose count begins anew; one is seen late, with a past',

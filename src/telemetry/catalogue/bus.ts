@@ -109,6 +109,16 @@ export const busInstruments = {
     source: 'the duplicate window',
     question: 'Is the window large enough for its time?',
   },
+  'tidegauge.bus.refused': {
+    kind: 'upDownCounter',
+    unit: '{subscription}',
+    stability: 'ours',
+    counts:
+      'Subscriptions that clients or settings want now and the broker has refused: their channels are silent.',
+    not: 'Channels that clients were refused; and none of those that another subscription of ours covers is silent.',
+    source: 'the subscriptions of the bus',
+    question: 'Is something not heard for want of a permission, or of room at the broker?',
+  },
   'tidegauge.bus.gaps': {
     kind: 'counter',
     unit: '{gap}',

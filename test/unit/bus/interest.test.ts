@@ -188,6 +188,35 @@ describe('Interest', () => {
     assert.deepEqual([broker.patterns.sort(), heard.length], [['x.y', 'x.z'], 3]);
   });
 
+  it('tells when all that is subscribed to is in force, and what is refused', async () => {
+    const { broker, interest } = create();
+    assert.equal(interest.inForce(), undefined);
+    broker.denied.add('x.denied');
+    for (const pattern of ['x.a', 'x.denied']) interest.want(pattern);
+    let isInForce = false;
+    const told = interest.inForce()!.then(() => {
+      isInForce = true;
+    });
+    assert.deepEqual([isInForce, broker.patterns], [false, []]);
+    await broker.settle();
+    await told;
+    assert.deepEqual([isInForce, broker.patterns], [true, ['x.a']]);
+    assert.equal(interest.inForce(), undefined);
+    assert.deepEqual(
+      ['x.a', 'x.denied'].map((pattern) => interest.isRefused(pattern)),
+      [false, true],
+    );
+    interest.want('x.>');
+    assert.ok(interest.inForce() instanceof Promise);
+    await broker.settle();
+    assert.equal(interest.isRefused('x.denied'), false);
+    interest.want('y');
+    const over = interest.inForce()!;
+    await broker.reconnect();
+    await broker.settle();
+    await over;
+  });
+
   it('does not take back one that is leaving where a latecomer had the word, though that has ended', async () => {
     const { broker, interest, heard } = create();
     interest.want('x.>');
@@ -346,16 +375,32 @@ describe('Interest', () => {
     }
   });
 
-  it('does not ask again for what is denied until the link is new', async () => {
-    const { broker, interest } = create();
-    broker.denied.add('a');
-    interest.want('a');
+  it('asks again for what is denied now and then, less and less often, and tells when it may be had', async () => {
+    const { broker, interest, taken } = create();
+    const denied = ['a', 'b', 'c', 'd', 'e'];
+    for (const pattern of denied) {
+      broker.denied.add(pattern);
+      interest.want(pattern);
+    }
     await broker.settle();
-    interest.retryRefused();
-    interest.want('b');
-    interest.unwant('b');
+    assert.equal(interest.refusedPatterns, 5);
+    // That something of ours has ended is no reason to hope for a permission.
+    interest.want('x');
+    interest.unwant('x');
     await broker.settle();
-    assert.equal(broker.subscribed, 2);
+    const before = broker.subscribed;
+    const asked: number[] = [];
+    for (let calls = 0; calls < 16; calls += 1) {
+      interest.retryRefused();
+      await broker.settle();
+      asked.push(broker.subscribed - before);
+    }
+    assert.deepEqual(asked, [1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5]);
+    assert.deepEqual(taken, []);
+    broker.denied.clear();
+    await retryAtLast(broker, interest);
+    assert.deepEqual([...taken].sort(), denied);
+    assert.deepEqual([interest.refusedPatterns, broker.patterns.sort()], [0, denied]);
   });
 
   it('tells of what there was no room for beside the old side of a hand-over, once there is; the rest is heard once', async () => {

@@ -1,6 +1,7 @@
 /** POST /publish/:subject over a real server: what reaches the bus, and what is refused. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { BusUnansweredError } from '../../../src/bus/bus.ts';
 import { type HttpApp, parseAnswer, rawRequest, startHttpApp } from '../../support/http-app.ts';
 
 const apps: HttpApp[] = [];
@@ -21,7 +22,12 @@ async function post(app: HttpApp, subject: string, options: RequestInit = {}): P
 test('the bytes of the body reach the bus as they came', async () => {
   const payloads: Buffer[] = [];
   const app = await start({
-    dependencies: { publish: (_subject, payload) => payloads.push(Buffer.from(payload)) },
+    dependencies: {
+      publish: async (_subject, payload) => {
+        payloads.push(Buffer.from(payload));
+        return 'taken';
+      },
+    },
   });
   const body = Uint8Array.from({ length: 256 }, (_, index) => index);
   const answer = await post(app, 'public.bytes', { body });
@@ -186,6 +192,25 @@ test('a body within our bound but over that of the broker is refused as too larg
     [413, 'too_large', 'The message bus takes no message of 5 bytes.'],
   );
   assert.deepEqual(app.errors, []);
+});
+
+test('a message that the broker denies, or does not answer for, is not accepted', async () => {
+  for (const { publish, expected } of [
+    {
+      publish: async () => 'denied' as const,
+      expected: [403, 'forbidden_subject', /permissions of its user/],
+    },
+    {
+      publish: () => Promise.reject(new BusUnansweredError('no answer')),
+      expected: [503, 'bus_unanswered', /may have been published.*Nats-Msg-Id/],
+    },
+  ] as const) {
+    const app = await start({ dependencies: { publish } });
+    const { status, code, message } = await post(app, 'public.x');
+    assert.deepEqual([status, code], expected.slice(0, 2));
+    assert.match(message, expected[2]);
+    assert.deepEqual(app.errors, []);
+  }
 });
 
 test('another fault of the bus is ours: 500, logged, without a word of it to the caller', async () => {

@@ -233,6 +233,7 @@ const servicePlaces: Readonly<Record<string, string>> = {
   'tidegauge.bus.pending': 'bus.pendingBytes',
   'tidegauge.bus.duplicates': 'bus.duplicates',
   'tidegauge.dedupe.entries': 'bus.dedupeEntries',
+  'tidegauge.bus.refused': 'bus.refused',
   'tidegauge.bus.gaps': 'bus.gaps',
   'http.server.active_requests': 'http.activeRequests',
 };
