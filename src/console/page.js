@@ -4,7 +4,11 @@
  */
 
 const pollMs = 2_000;
-const chartPoints = 60;
+/** While a token is asked for: the gateway may come back without one. */
+const refusedPollMs = 10_000;
+const chartMs = 120_000;
+/** Between two points further apart nobody knows what was: the line has a gap there. */
+const gapMs = 3 * pollMs;
 const messagesMax = 50;
 const messageCharactersMax = 2_000;
 const tokenKey = 'tidegauge.token';
@@ -12,6 +16,12 @@ const tokenKey = 'tidegauge.token';
 const element = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2 });
+const clock = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+});
 const fine = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 function say(id, text, mood = '') {
@@ -53,23 +63,30 @@ function request(path, options = {}) {
   return fetch(path, { ...options, headers, signal: AbortSignal.timeout(10_000) });
 }
 
-function askForToken(wasWrong) {
+/** Who wants it: the figures, or the form to publish, where the figures are public. */
+let tokenIsFor;
+
+function askForToken(wantedBy, wasWrong) {
+  tokenIsFor = wantedBy;
   const form = element('token-form');
   if (form.hidden) {
     form.hidden = false;
     element('token').focus();
   }
-  say('figures-state', wasWrong ? 'that token was refused' : 'a token is needed', 'bad');
+  const text = wasWrong ? 'that token was refused' : 'a token is needed';
+  say('token-state', text, 'bad');
+  if (wantedBy === 'figures') noFigures(text);
 }
 
 element('token-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const given = element('token').value.trim();
   element('token').value = '';
-  if (!isToken(given)) return askForToken(true);
+  if (!isToken(given)) return askForToken(tokenIsFor, true);
   token = given;
   sessionStorage.setItem(tokenKey, token);
   element('token-form').hidden = true;
+  if (tokenIsFor === 'publish') say('publish-state', 'the token is kept; publish again to use it');
   poll();
 });
 
@@ -80,19 +97,39 @@ let pollTimer;
 
 async function poll() {
   clearTimeout(pollTimer);
+  let nextMs = pollMs;
   try {
     const response = await request('metrics/enhanced?summary=1');
-    if (response.status === 401) return askForToken(token !== null);
-    if (!response.ok) throw new Error(`the gateway answered ${response.status}`);
-    showFigures(await response.json());
+    if (response.status === 401) {
+      askForToken('figures', token !== null);
+      nextMs = refusedPollMs;
+    } else {
+      if (!response.ok) throw new Error(`the gateway answered ${response.status}`);
+      showFigures(await response.json());
+      if (tokenIsFor === 'figures') element('token-form').hidden = true;
+    }
   } catch (error) {
-    say('figures-state', `no figures: ${error.message}`, 'bad');
+    noFigures(`no figures: ${error.message}`);
   }
-  pollTimer = setTimeout(poll, pollMs);
+  // Whoever gave a token meanwhile has begun anew.
+  clearTimeout(pollTimer);
+  pollTimer = setTimeout(poll, nextMs);
+}
+
+/** What is shown is of some time ago. */
+function noFigures(why) {
+  say('figures-state', why, 'bad');
+  element('figures').classList.add('stale');
 }
 
 function showFigures({ connections, system, runtime, uptime_seconds: uptime }) {
-  remember({ at: uptime, active: connections.active, sent: connections.messages_sent_total });
+  element('figures').classList.remove('stale');
+  remember({
+    readMs: performance.now(),
+    at: uptime,
+    active: connections.active,
+    sent: connections.messages_sent_total,
+  });
   const show = (id, text, more) => {
     element(id).textContent = text;
     element(`${id}-more`).textContent = more;
@@ -123,7 +160,8 @@ function showFigures({ connections, system, runtime, uptime_seconds: uptime }) {
   const busy = runtime.scheduler.event_loop_utilization ?? 0;
   const late = runtime.scheduler.delay_p99_seconds ?? 0;
   show('loop', `${fine.format(100 * busy)} %`, `busy; delays p99 ${fine.format(1_000 * late)} ms`);
-  say('figures-state', `up for ${duration(uptime)}`, 'good');
+  say('figures-state', 'live', 'good');
+  element('uptime').textContent = `up for ${duration(uptime)}`;
 }
 
 function remember(point) {
@@ -131,27 +169,37 @@ function remember(point) {
   // The gateway has been restarted: its counters begin anew.
   if (last && (point.at < last.at || point.sent < last.sent)) history.length = 0;
   history.push(point);
-  if (history.length > chartPoints + 1) history.shift();
-  const rates = history.slice(1).map((now, index) => {
-    const before = history[index];
-    return now.at > before.at ? (now.sent - before.sent) / (now.at - before.at) : 0;
-  });
+  // One more than is drawn, for the first rate.
+  while (history.length > 1 && history[1].readMs < point.readMs - chartMs) history.shift();
   drawChart(
     'active',
-    history.slice(-chartPoints).map((one) => one.active),
+    history.map(({ readMs, active }) => ({ readMs, value: active })),
   );
-  drawChart('rate', rates);
+  drawChart('rate', rates());
 }
 
-function drawChart(name, values) {
-  if (values.length === 0) return;
+/** Between two points; none over a gap, for what was sent in it was sent nobody knows when. */
+function rates() {
+  return history.slice(1).flatMap((now, index) => {
+    const before = history[index];
+    const isGap = now.readMs - before.readMs > gapMs;
+    if (isGap || now.at <= before.at) return [];
+    return [{ readMs: now.readMs, value: (now.sent - before.sent) / (now.at - before.at) }];
+  });
+}
+
+function drawChart(name, points) {
+  if (points.length === 0) return;
+  const endMs = points.at(-1).readMs;
+  const values = points.map(({ value }) => value);
   const most = Math.max(...values);
   const scale = most > 0 ? 56 / most : 0;
-  const left = 300 - ((values.length - 1) * 300) / (chartPoints - 1);
-  const points = values.map(
-    (value, index) => `${left + (index * 300) / (chartPoints - 1)},${58 - value * scale}`,
-  );
-  element(`${name}-chart`).firstElementChild.setAttribute('points', points.join(' '));
+  const steps = points.map(({ readMs, value }, index) => {
+    const goesOn = index > 0 && readMs - points[index - 1].readMs <= gapMs;
+    const x = 300 - ((endMs - readMs) * 300) / chartMs;
+    return `${goesOn ? 'L' : 'M'}${x},${58 - value * scale}`;
+  });
+  element(`${name}-chart`).firstElementChild.setAttribute('d', steps.join(''));
   const least = Math.min(...values);
   element(`${name}-range`).textContent =
     `${fine.format(least)} to ${fine.format(most)}, now ${fine.format(values.at(-1))}`;
@@ -183,6 +231,7 @@ function connect() {
     isOpen = true;
     attempts = 0;
     say('socket-state', `connected to ${new URL(address).host}`, 'good');
+    element('address-form').hidden = true;
     for (const names of Object.values(asked)) names.clear();
     if (channels.size > 0) ask('subscribe', [...channels]);
     element('channel-hint').textContent = hint.byDefault;
@@ -283,6 +332,7 @@ function looksLikeOurs(text) {
   }
   if (message === null || !ownTypes.has(message.type)) return false;
   const { type, channels: names } = message;
+  if (type === 'error' && asked.subscribed.size > 0) say('subscribe-state', String(message.message), 'bad');
   if (Object.hasOwn(asked, type) && Array.isArray(names)) settle(type, names);
   return true;
 }
@@ -294,6 +344,8 @@ function settle(type, names) {
     else channels.delete(name);
     element('channel-hint').textContent = channels.size > 0 ? hint.chosen : hint.nothing;
   }
+  const list = element('channels');
+  const hadFocus = list.contains(document.activeElement);
   const items = [...channels].map((name) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -304,7 +356,8 @@ function settle(type, names) {
     item.append(button);
     return item;
   });
-  element('channels').replaceChildren(...items);
+  list.replaceChildren(...items);
+  if (hadFocus) (list.querySelector('button') ?? element('channel')).focus();
 }
 
 /** Once per frame of the screen, however many messages come. */
@@ -318,7 +371,7 @@ function draw() {
       const item = document.createElement('li');
       const time = document.createElement('time');
       time.dateTime = at.toISOString();
-      time.textContent = at.toISOString().slice(11, 23);
+      time.textContent = clock.format(at);
       const content = document.createElement('span');
       content.textContent = text === '' ? '(empty)' : text;
       if (isOurs) content.className = 'ours';
@@ -331,13 +384,13 @@ function draw() {
 
 element('subscribe-form').addEventListener('submit', (event) => {
   event.preventDefault();
+  say('subscribe-state', '');
   // Without a connection it stays, for when there is one.
   if (ask('subscribe', [element('channel').value.trim()])) element('channel').value = '';
 });
 element('address-form').addEventListener('submit', (event) => {
   event.preventDefault();
   address = element('address').value.trim();
-  element('address-form').hidden = true;
   attempts = 0;
   connect();
 });
@@ -352,10 +405,13 @@ element('clear').addEventListener('click', () => {
 
 // --- publishing
 
+let isPublishing = false;
+
 element('publish-form').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const button = event.submitter;
-  if (button) button.disabled = true;
+  // A button that is disabled loses the focus.
+  if (isPublishing) return;
+  isPublishing = true;
   say('publish-state', 'publishing');
   try {
     const subject = element('subject').value.trim();
@@ -367,14 +423,14 @@ element('publish-form').addEventListener('submit', async (event) => {
       body: element('payload').value,
     });
     const answer = await response.json();
-    if (response.status === 401) askForToken(token !== null);
+    if (response.status === 401) askForToken('publish', token !== null);
     if (!response.ok) throw new Error(answer.error.message);
     const { bytes: size } = answer.published;
     say('publish-state', `${whole.format(size)} bytes published on ${subject}`, 'good');
   } catch (error) {
     say('publish-state', error.message, 'bad');
   }
-  if (button) button.disabled = false;
+  isPublishing = false;
 });
 
 poll();

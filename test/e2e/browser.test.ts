@@ -151,7 +151,8 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
         await page.goto(gateway.url);
         await shows(page, '#active', '3');
         await shows(page, '#active-more', /^open now; [\d,]+ in total, [\d,]+ at the peak$/);
-        await shows(page, '#figures-state', /^up for \d+ s$/);
+        await shows(page, '#figures-state', 'live');
+        await shows(page, '#uptime', /^up for \d+ s$/);
         publisher.publish('public.figures', 'x');
         const { connections } = (await fetchJson(page, `${gateway.url}/metrics/enhanced`)) as {
           connections: { messages_sent_total: number; bytes_recv_total: number };
@@ -163,10 +164,9 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
         await shows(page, '#cpu', /^[\d.]+ %$/);
         await shows(page, '#loop-more', /^busy; delays p99 [\d.]+ ms$/);
         await shows(page, '#active-range', /^[23] to 3, now 3$/);
-        assert.match(
-          (await page.getAttribute('#active-chart polyline', 'points'))!,
-          /^(?:[\d.]+,[\d.]+ ?)+$/,
-        );
+        // One line, without a gap.
+        const line = await page.getAttribute('#active-chart path', 'd');
+        assert.match(line!, /^M[\d.]+,[\d.]+(?:L[\d.]+,[\d.]+)+$/);
         for (const { socket } of others) socket.close();
         await shows(page, '#active', '1');
         assert.deepEqual(complaints, []);
@@ -226,12 +226,20 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
           async () => (await newest.textContent())?.startsWith('{"type":"unsub') ?? false,
         );
         assert.deepEqual(await page.locator('#channels li').allTextContents(), ['public.harbour.* ×']);
-        await page.click('#channels li button');
+        await page.press('#channels li button', 'Enter');
         await until('the channel is gone', async () => (await page.locator('#channels li').count()) === 0);
+        const focused = (): Promise<unknown> => page.evaluate('document.activeElement.id');
+        assert.equal(await focused(), 'channel');
+        await page.click('#pause');
+        await page.fill('#channel', 'secret.>');
+        await page.press('#channel', 'Enter');
+        await shows(page, '#subscribe-state', '"secret.>" is not for this client to hear.');
         await shows(page, '#channel-hint', /hears nothing/);
         await page.fill('#subject', '..');
-        await page.click('#publish-form button');
+        await page.focus('#publish-form button');
+        await page.keyboard.press('Enter');
         await shows(page, '#publish-state', '.. is no subject');
+        assert.equal(await page.evaluate('document.activeElement.textContent'), 'Publish');
         await page.fill('#subject', 'secret.plan');
         await page.click('#publish-form button');
         await shows(page, '#publish-state', /^Messages may be published within public\.>/);
@@ -259,9 +267,11 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
             assert.ok(box.x >= 0 && box.x + box.width <= width, `outside: ${where}`);
             assert.ok(box.height >= 24, `too small for a finger: ${where}`);
           }
-          await page.fill('#channel', 'public.x');
+          const channel = `public.${'x'.repeat(240)}`;
+          await page.fill('#channel', channel);
           await page.tap('#subscribe-form button');
-          await shows(page, '#channels li button', 'public.x ×');
+          await shows(page, '#channels li button', `${channel} ×`);
+          assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width);
           assert.deepEqual(complaints, []);
         },
         { viewport: { width, height: 740 }, isMobile: true, hasTouch: true },
@@ -276,11 +286,37 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
           await shows(page, '#figures-state', 'a token is needed');
           await page.fill('#token', 'open-barley');
           await page.click('#token-form button');
+          await shows(page, '#token-state', 'that token was refused');
           await shows(page, '#figures-state', 'that token was refused');
           await page.fill('#token', 'open-sesame');
           await page.click('#token-form button');
-          await shows(page, '#figures-state', /^up for/);
+          await shows(page, '#figures-state', 'live');
           assert.equal(await page.isVisible('#token-form'), false);
+          await page.click('#publish-form button');
+          await shows(page, '#publish-state', /bytes published on public\.hello$/);
+        });
+      } finally {
+        await guarded.stop();
+      }
+    });
+
+    test('gives a token for publishing where the figures are public', async () => {
+      const guarded = await startGateway({
+        TIDEGAUGE_ADMIN_TOKEN: 'open-sesame',
+        TIDEGAUGE_PUBLIC_REPORTS: 'true',
+      });
+      try {
+        await withPage(async (page) => {
+          await page.goto(guarded.url);
+          await shows(page, '#figures-state', 'live');
+          await page.click('#publish-form button');
+          await shows(page, '#token-state', 'a token is needed');
+          // Figures go on, and the question stays.
+          await shows(page, '#uptime', /^up for [4-9] s$/);
+          assert.equal(await page.isVisible('#token-form'), true);
+          await page.fill('#token', 'open-sesame');
+          await page.click('#token-form button');
+          await shows(page, '#publish-state', 'the token is kept; publish again to use it');
           await page.click('#publish-form button');
           await shows(page, '#publish-state', /bytes published on public\.hello$/);
         });
@@ -295,9 +331,14 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
         await withPage(async (page) => {
           await page.goto(divided.adminUrl);
           await shows(page, '#socket-state', 'not on this port');
+          await page.fill('#address', 'ws://127.0.0.1:1/ws');
+          await page.click('#address-form button');
+          await shows(page, '#socket-state', /not reachable; trying again$/);
+          // It was a mistake, and may be mended.
           await page.fill('#address', divided.wsUrl);
           await page.click('#address-form button');
           await shows(page, '#socket-state', `connected to ${new URL(divided.url).host}`);
+          assert.equal(await page.isVisible('#address-form'), false);
           await shows(page, '#active', '1');
         });
       } finally {
@@ -328,10 +369,12 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
         await first.stop();
         await shows(page, '#socket-state', /trying again$/);
         await shows(page, '#figures-state', /^no figures: /);
+        assert.equal(await page.locator('#figures.stale').count(), 1);
         const second = await startGateway({ PORT: new URL(first.url).port });
         try {
           await shows(page, '#socket-state', /^connected/);
-          await shows(page, '#figures-state', /^up for/);
+          await shows(page, '#figures-state', 'live');
+          assert.equal(await page.locator('#figures.stale').count(), 0);
         } finally {
           await second.stop();
         }
