@@ -22,6 +22,8 @@ export type ReadinessFacts = {
   /** Connections open now, and how many there may be. */
   active: number;
   limit: number;
+  /** Memory is nearly used up, and newcomers are refused for that. */
+  isOverloaded: boolean;
 };
 
 /** Whether each reason holds. */
@@ -32,7 +34,7 @@ export function notReady(facts: ReadinessFacts): Record<ReadyReason, boolean> {
     draining: facts.isDraining,
     // A bus that was never there is not away: until the first connection the reason is `starting`.
     bus: facts.everConnected && isAway && facts.nowMs - facts.busAwaySinceMs! > facts.graceMs,
-    capacity: facts.active >= facts.limit,
+    capacity: facts.active >= facts.limit || facts.isOverloaded,
   };
 }
 

@@ -27,6 +27,7 @@ import { createApp } from './http/app.ts';
 import type { HttpDependencies, PublishOutcome } from './http/dependencies.ts';
 import { closeServer, createHttpServer, listen } from './http/server.ts';
 import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
+import { MemoryGuard } from './memory-guard.ts';
 import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
@@ -76,6 +77,7 @@ export class Service {
   readonly #newLink: NewLink;
   readonly #roundTrips: SharedRoundTrip;
   readonly #interest: Interest;
+  readonly #memory: MemoryGuard;
   readonly #duplicates: DuplicateWindow;
   readonly #connectionLimit: number;
   readonly #http: { figures: { activeRequests: number }; servers: Server[] };
@@ -97,6 +99,7 @@ export class Service {
       ticker: this.#ticker,
       ...platform,
     });
+    this.#memory = new MemoryGuard(() => this.platform.container(), nowMs);
     this.#connectionLimit = connectionLimit(settings.connectionsMax, this.platform.fileDescriptorLimit());
     this.#meters = createMeters(telemetry.meterProvider, {
       gateway: () => this.gateway.figures(notReady(this.#readinessFacts())),
@@ -149,6 +152,7 @@ export class Service {
         soon: setImmediate,
         later: setTimeout,
         every: this.#ticker.every,
+        isOverloaded: () => this.#memory.isShort,
         channelWanted: (pattern) => this.#interest.want(pattern),
         channelUnwanted: (pattern) => this.#interest.unwant(pattern),
         inForce: () => this.#interest.inForce(),

@@ -50,6 +50,7 @@ const isLost: Readonly<Record<DropReason, boolean>> = {
  */
 const isOurs: Readonly<Record<RejectionReason, boolean>> = {
   capacity: true,
+  overloaded: true,
   draining: false,
   bad_request: false,
   not_found: false,

@@ -11,6 +11,7 @@ export const rejectionReasons = [
   'forbidden_origin',
   'unsupported_version',
   'capacity',
+  'overloaded',
   'draining',
   'aborted',
 ] as const;
@@ -26,6 +27,7 @@ export const rejectionAnswers: Record<
   forbidden_origin: { status: 403, message: 'Pages of this origin may not connect; see TIDEGAUGE_ORIGINS.' },
   unsupported_version: { status: 426, message: 'Only version 13 of the WebSocket protocol is spoken here.' },
   capacity: { status: 503, message: 'All places are taken; try again later.' },
+  overloaded: { status: 503, message: 'This gateway is short of memory; try again later.' },
   draining: { status: 503, message: 'This gateway is shutting down; try again, and another will answer.' },
 };
 
@@ -35,7 +37,13 @@ export type UpgradeRequest = {
   headers: IncomingHttpHeaders;
 };
 
-export type AdmissionState = { isRefusing: boolean; active: number; limit: number };
+export type AdmissionState = {
+  isRefusing: boolean;
+  active: number;
+  limit: number;
+  /** Memory is nearly used up. */
+  isOverloaded: boolean;
+};
 
 /** A nonce of 16 bytes in base64 (RFC 6455 section 4.1). */
 const keyPattern = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
@@ -55,6 +63,7 @@ export function rejectionOf(
     return 'forbidden_origin';
   if (state.isRefusing) return 'draining';
   if (state.active >= state.limit) return 'capacity';
+  if (state.isOverloaded) return 'overloaded';
   return undefined;
 }
 

@@ -66,6 +66,8 @@ export type GatewaySurroundings = {
   every: Every;
   channelWanted(pattern: string): void;
   channelUnwanted(pattern: string): void;
+  /** Whether newcomers must wait, for memory is nearly used up. */
+  isOverloaded(): boolean;
 } & BusAnswers;
 
 /** How long a client may take to answer our close frame. */
@@ -172,6 +174,7 @@ export class Gateway {
       isRefusing: this.drain.isRefusing,
       active: this.connections.size,
       limit: this.#settings.connectionLimit,
+      isOverloaded: this.#around.isOverloaded(),
     };
   }
 

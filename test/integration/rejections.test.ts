@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type RejectionReason, rejectionReasons } from '../../src/gateway/admission.ts';
+import type { ContainerFigures } from '../../src/telemetry/figures.ts';
 import { pointsAboveZero, startTestService, type TestService } from '../support/test-service.ts';
 import { until } from '../support/until.ts';
 import { connectClient, connectRaw, handshake } from '../support/ws-client.ts';
@@ -29,6 +30,13 @@ const produce: Record<RejectionReason, (service: TestService) => Promise<Answer 
     await connectClient(service.wsUrl);
     return upgrade(service, {});
   },
+  overloaded: async (service) => {
+    const full = { workingSetBytes: 95, memoryLimitBytes: 100 };
+    service.service.platform.container = () => full as ContainerFigures;
+    // It may have seen just now that there is no limit.
+    await until('it has seen it', async () => (await fetch(`${service.url}/readyz`)).status === 503);
+    return upgrade(service, {});
+  },
   draining: async (service) => {
     service.service.gateway.drain.begin();
     return upgrade(service, {});
@@ -49,6 +57,7 @@ const statuses: Record<RejectionReason, number | undefined> = {
   forbidden_origin: 403,
   unsupported_version: 426,
   capacity: 503,
+  overloaded: 503,
   draining: 503,
   aborted: undefined,
 };

@@ -111,6 +111,7 @@ export function createTestGateway(
       },
       channelWanted: (pattern) => void wanted.add(pattern),
       channelUnwanted: (pattern) => void wanted.delete(pattern),
+      isOverloaded: () => false,
       inForce: () => bus.answered,
       isRefused: (channel) => bus.refused.has(channel),
     },

@@ -12,10 +12,15 @@ const ready: ReadinessFacts = {
   isDraining: false,
   active: 99,
   limit: 100,
+  isOverloaded: false,
 };
 
 test('no reason holds for a gateway that is connected, has places and is not draining', () => {
   assert.deepEqual(reasonsNotReady(ready), []);
+});
+
+test('without memory for newcomers there is no capacity, whatever places there are', () => {
+  assert.deepEqual(reasonsNotReady({ ...ready, isOverloaded: true }), ['capacity']);
 });
 
 test('each reason can hold alone, and together they keep their order', () => {
