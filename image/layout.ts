@@ -30,6 +30,7 @@ export const programFolder = '/app';
 /** Nobody's number on a usual machine; files belong to root, so it may read and not change them. */
 export const userId = 65532;
 
+const commonLicences = '/usr/share/common-licenses';
 const certificates = '/etc/ssl/certs/ca-certificates.crt';
 const root = join(import.meta.dirname, '..');
 
@@ -53,11 +54,22 @@ function layPlatform(folder: string): void {
   place(certificates, folder, certificates);
   place('/etc/os-release', folder, '/etc/os-release');
   for (const name of packagesOf([...libraries, certificates])) layPackageRecord(folder, name);
+  // Texts that those terms refer to.
+  if (existsSync(commonLicences)) cpSync(commonLicences, join(folder, commonLicences), { recursive: true });
+  write(folder, '/usr/share/doc/node/copyright', nodeTerms());
   write(folder, '/etc/passwd', passwd());
   write(folder, '/etc/group', `root:x:0:\ntidegauge:x:${userId}:\n`);
   write(folder, '/etc/nsswitch.conf', 'hosts: files dns\n');
   mkdirSync(join(folder, 'tmp'));
   chmodSync(join(folder, 'tmp'), 0o1777);
+}
+
+/** The package that brings Node has no text of its licence with it. */
+function nodeTerms(): string {
+  const { version } = process;
+  return `Node.js ${version}, of the Node.js contributors and the OpenJS Foundation. Its terms, and those of what it contains:
+https://github.com/nodejs/node/blob/${version}/LICENSE
+`;
 }
 
 function passwd(): string {

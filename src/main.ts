@@ -13,6 +13,7 @@ import { LAST_EXPORT_MS, LAST_LINES_MS } from './leaving.ts';
 import { LogOutput } from './log-output.ts';
 import { faultsOfFiles } from './named-files.ts';
 import { type Addresses, type Log, Service } from './service.ts';
+import { renderTelemetryEnv } from './telemetry/otel-env.ts';
 import { checkTelemetryEnv, startTelemetry, type Telemetry } from './telemetry/sdk.ts';
 
 const EXIT_BAD_SETTINGS = 78;
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
   }
   if (options['check-config']) {
     console.log(renderSettings(settings));
+    for (const line of renderTelemetryEnv(process.env)) console.log(line);
     return;
   }
   await serve(settings, options.demo);

@@ -80,6 +80,18 @@ export function parseOtelEnv(env: OtelEnvironment): { settings: OtelSettings; fa
   return { settings, faults: read.faults };
 }
 
+/** What is set, a line each, without what may be a secret: headers, and credentials in an address. */
+export function renderTelemetryEnv(env: OtelEnvironment): string[] {
+  return Object.keys(env)
+    .filter((name) => name.startsWith('OTEL_') && env[name]?.trim())
+    .sort()
+    .map((name) => {
+      const value = env[name]!.trim();
+      if (/_HEADERS$/.test(name)) return `${name} (set, not shown)`;
+      return `${name}=${value.replace(/^(\w+:\/\/)[^/?#@]*@/, '$1…@')}`;
+    });
+}
+
 function exportersOf(read: EnvironmentReader): Pick<OtelSettings, 'otlp' | 'isConsole'> {
   const named = read.list('OTEL_METRICS_EXPORTER', exporters);
   if (named.includes('none') && named.length > 1) {

@@ -6,10 +6,10 @@
  */
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { type Child, createTempFolder, startChild } from '../support/child.ts';
 import { until } from '../support/until.ts';
 import { commonEnv } from './contenders.ts';
+import { numbersGiven } from './options.ts';
 import { residentMiB } from './proc.ts';
 import { median } from './statistics.ts';
 
@@ -109,14 +109,7 @@ export function renderIdle(results: readonly IdleResult[]): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      connections: { type: 'string', default: '10000' },
-      rounds: { type: 'string', default: '3' },
-    },
-  });
-  const connections = Number(values.connections);
-  const rounds = Number(values.rounds);
+  const { connections, rounds } = numbersGiven('npm run bench:idle', { connections: 10_000, rounds: 3 });
   const results: IdleResult[] = [];
   for (let round = 0; round < rounds; round += 1) {
     for (const server of idleServerNames) results.push(await measureIdle(server, connections));

@@ -26,7 +26,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as wait } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { parseSettings } from '../../src/config.ts';
 import { Service } from '../../src/service.ts';
@@ -34,6 +33,7 @@ import { startTelemetry } from '../../src/telemetry/sdk.ts';
 import { type Child, createTempFolder, startChild, untilUp } from '../support/child.ts';
 import { CACHE_PROBE_KIB, CACHE_PROBE_PAUSE_MS, type CacheProbe, probeCaches } from './cache-probe.ts';
 import { ask } from './gateway-figures.ts';
+import { numbersGiven } from './options.ts';
 import { startOtlpSink } from './otlp-sink.ts';
 import { findPromClient } from './peers/prom-client-package.ts';
 import { type Pinning, pin, usualCores } from './pinning.ts';
@@ -373,18 +373,11 @@ function renderIdle(idle: IdleShares): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      connections: { type: 'string', default: '10000' },
-      seconds: { type: 'string', default: '240' },
-      inside: { type: 'boolean', default: false },
-    },
-  });
-  const connections = Number(values.connections);
-  if (values.inside) {
+  const presets = { connections: 10_000, seconds: 240 };
+  const { connections, seconds, inside } = numbersGiven('npm run bench:telemetry', presets);
+  if (inside) {
     await measureInside(connections);
   } else {
-    const seconds = Number(values.seconds);
     pinning = pin(usualCores.server, usualCores.load, true);
     const { collections, caches } = await measureCollections(connections);
     const helpers = pinning.serverCore === undefined ? '' : "; V8's helpers on both";

@@ -71,11 +71,26 @@ test('settings that cannot be used are all listed, and the exit code is 78', asy
 });
 
 test('--check-config shows what is in force, without secrets, and does not start', async () => {
-  const child = await spawnGateway({ TIDEGAUGE_PING_INTERVAL: '9s', TIDEGAUGE_ADMIN_TOKEN: 'open-sesame' }, [
-    '--check-config',
-  ]);
+  const settings = {
+    TIDEGAUGE_PING_INTERVAL: '9s',
+    TIDEGAUGE_ADMIN_TOKEN: 'open-sesame',
+    OTEL_SERVICE_NAME: 'harbour',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://me:sesame@collector:4318',
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=sesame',
+    OTEL_METRIC_EXPORT_INTERVAL: ' ',
+  };
+  const child = await spawnGateway(settings, ['--check-config']);
   assert.deepEqual(await child.exited, { code: 0, signal: null });
   assert.match(child.log(), /^TIDEGAUGE_PING_INTERVAL=9000ms$/m);
+  const otel = child
+    .log()
+    .split('\n')
+    .filter((line) => line.startsWith('OTEL_'));
+  assert.deepEqual(otel, [
+    'OTEL_EXPORTER_OTLP_ENDPOINT=http://…@collector:4318',
+    'OTEL_EXPORTER_OTLP_HEADERS (set, not shown)',
+    'OTEL_SERVICE_NAME=harbour',
+  ]);
   assert.doesNotMatch(child.log(), /sesame|listening/);
 });
 
