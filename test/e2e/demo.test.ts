@@ -23,6 +23,7 @@ const still: Readonly<Record<string, string>> = {
   tidegauge_bus_gaps_total: 'no outage',
   tidegauge_bus_reconnects_total: 'no outage',
   tidegauge_bus_disconnects_total: 'no outage',
+  tidegauge_bus_refused: 'the bus in memory refuses nothing',
   tidegauge_bus_pending_bytes: 'the bus in memory takes everything at once: seldom seen',
   tidegauge_flush_pending: 'a message waits for less than a millisecond: seldom seen',
   tidegauge_flush_lag_seconds: 'as above',
