@@ -13,7 +13,7 @@ const ENOUGH_BELOW = 0.85;
 /** Thousands may come in a second, with a hundred kilobytes each. A look costs some 25 us. */
 const LOOK_EACH_MS = 10;
 /** Limits are seldom set while a container runs. */
-const LOOK_FOR_LIMIT_EACH_MS = 5_000;
+const LOOK_FOR_LIMIT_EACH_MS = 30_000;
 
 type Read = () => Pick<ContainerFigures, 'workingSetBytes' | 'memoryLimitBytes'> | undefined;
 
