@@ -14,7 +14,7 @@ import { connectRaw, handshake } from '../support/ws-client.ts';
 type Ending = 'end' | 'reset' | 'destroy';
 type Attack = { isUpgraded: boolean; pieces: Uint8Array[]; ending: Ending };
 
-const RUNS = process.env.CI === 'true' ? 5_000 : 500;
+const RUNS = process.env.CI === 'true' ? 20_000 : 500;
 
 const noise = fc.uint8Array({ maxLength: 300 });
 const words = fc.constantFrom(
