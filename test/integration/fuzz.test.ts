@@ -72,7 +72,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-test(`${RUNS} random sequences of bytes do no harm`, { timeout: 120_000 }, async () => {
+test(`${RUNS} random sequences of bytes do no harm`, { timeout: 300_000 }, async () => {
   const { gateway } = service.service;
   const handles = (): number => process.getActiveResourcesInfo().length;
   await service.checkUnharmed();
