@@ -5,7 +5,7 @@
  *
  * pino's own output (sonic-boom 4.2) tries a write that fails at the end again for ever.
  */
-import { write } from 'node:fs';
+import { write, writeSync } from 'node:fs';
 
 /** Bytes, roughly, that may wait for a reader. */
 const WAITING_MAX = 1024 * 1024;
@@ -41,6 +41,17 @@ export class LogOutput {
     clearTimeout(timer);
   }
 
+  /** At a crash, which waits for nothing: the lines that led to it. */
+  flushAtOnce(): void {
+    const waiting = this.#waiting;
+    this.#waiting = '';
+    try {
+      writeSync(this.#fd, waiting);
+    } catch {
+      // Nobody takes it.
+    }
+  }
+
   #writeWaiting(): void {
     this.#isWriting = true;
     const bytes = Buffer.from(this.#waiting);
@@ -48,15 +59,17 @@ export class LogOutput {
     this.#write(bytes);
   }
 
-  #write(bytes: Buffer): void {
+  #write(bytes: Buffer, isTorn = false): void {
     write(this.#fd, bytes, (error, written) => {
       if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#write(bytes), RETRY_MS).unref();
+        setTimeout(() => this.#write(bytes, isTorn), RETRY_MS).unref();
       } else if (error === null && written < bytes.length) {
-        this.#write(bytes.subarray(written));
+        this.#write(bytes.subarray(written), true);
       } else {
         if (error === null) this.#isFailing = false;
         else this.#lose(error.message);
+        // The next line is not to go on where half of one has been written.
+        if (error !== null && isTorn) this.#waiting = `\n${this.#waiting}`;
         this.#onWritten();
       }
     });

@@ -2,7 +2,7 @@
  * The process edge: environment, arguments and signals in, log lines and an exit code out. The only reader of
  * process.env. Exit codes: 0 after a drain, 78 for settings that cannot be used, 1 for anything else.
  */
-import { fork } from 'node:child_process';
+import { fork, type StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -75,6 +75,7 @@ function unusableFiles({ natsCreds, natsTlsCa }: Partial<Settings> = {}): string
 async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   const output = new LogOutput();
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, output);
+  process.on('uncaughtExceptionMonitor', () => output.flushAtOnce());
   const exit = async (code: number): Promise<void> => {
     await output.flush(LAST_LINES_MS);
     process.exit(code);
@@ -86,7 +87,7 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   } catch (error) {
     // A file with credentials or an authority that has become unusable just now.
     console.error((error as Error).message);
-    process.exit(EXIT_BAD_SETTINGS);
+    return exit(EXIT_BAD_SETTINGS);
   }
   leaveWhenTold(service, telemetry, log, exit);
   let addresses: Addresses;
@@ -176,7 +177,9 @@ async function leave(
 }
 
 function startDemo(target: DemoTarget): void {
-  const demo = fork(join(import.meta.dirname, 'demo.ts'));
+  // An inherited standard output would block in both processes, and with it whoever waits for the last log line.
+  const stdio: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc'];
+  const demo = fork(join(import.meta.dirname, 'demo.ts'), { stdio });
   demo.send(target);
   process.once('exit', () => demo.kill());
 }

@@ -11,7 +11,7 @@ import { Complaints, deniedSubject, disconnectCause, refusalOf } from './nats-er
 import type { NatsLink } from './nats-link.ts';
 import { type BusLog, hostOf, messageOf, type NatsBusOptions } from './nats-options.ts';
 
-/** Subjects of refused messages that are kept. */
+/** Subjects of refused messages that are kept, the last ones. */
 const DENIALS_MAX = 10_000;
 
 export class NatsCondition {
@@ -124,8 +124,9 @@ export class NatsCondition {
   /** Whoever waits for a word of it has it within a round trip. */
   #noteDenied(subject: string): void {
     const before = this.denials.get(subject) ?? 0;
-    if (before === 0 && this.denials.size >= DENIALS_MAX) this.denials.clear();
+    this.denials.delete(subject);
     this.denials.set(subject, before + 1);
+    if (this.denials.size > DENIALS_MAX) this.denials.delete(this.denials.keys().next().value!);
   }
 
   #linkOnLameDuck(): void {

@@ -12,6 +12,7 @@ import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:
 import {
   type ConnectionOptions,
   type Msg,
+  PermissionViolationError,
   ProtocolHandler,
   parseOptions,
   type Status,
@@ -80,6 +81,8 @@ export class NatsLink extends ProtocolHandler {
   }
 
   override dispatchStatus(status: Status): void {
+    if (status.type === 'error' && status.error instanceof PermissionViolationError)
+      this.#unquote(status.error);
     super.dispatchStatus(status);
     // What the server says during the log-in is why it does not have us; it closes without an answer.
     if (status.type === 'error' && !this.connected) this.connectError?.(status.error);
@@ -91,6 +94,13 @@ export class NatsLink extends ProtocolHandler {
     }
     if (status.type === 'error' && refusalOf(status.error) === 'limit' && this.#refuse(status.error)) return;
     this.#listener.status(status);
+  }
+
+  /** The server writes subjects as Go quotes them. The library has looked for the subscription as it stands there, in vain. */
+  #unquote(error: PermissionViolationError): void {
+    if (!error.subject.includes('\\')) return;
+    error.subject = unquoted(error.subject);
+    this.subscriptions.handleError(error);
   }
 
   /** The library knows which subscription is meant where the error names it. False when none can be meant. */
@@ -149,6 +159,15 @@ export class NatsLink extends ProtocolHandler {
 }
 
 const PING = 'PING\r\n';
+
+/** Of Go's escapes those that a subject may need. */
+function unquoted(text: string): string {
+  return text.replace(
+    /\\(?:u([\da-f]{4})|U([\da-f]{8})|(.))/g,
+    (_, short?: string, long?: string, other?: string) =>
+      other ?? String.fromCodePoint(Number.parseInt(short ?? long ?? '', 16)),
+  );
+}
 
 /** The library finds no words where a connection is closed before anything has been said. */
 function explained(error: unknown): unknown {

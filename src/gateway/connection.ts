@@ -63,7 +63,13 @@ export type ConnectionEvents = {
 export type Membership = { readonly patterns: readonly string[] };
 
 /** An answer that waits for the bus, or for one before it. */
-export type Reply = { say(): void; isReady: boolean };
+export type Reply = {
+  say(): void;
+  bytes: number;
+  isReady: boolean;
+  /** It has been said before the bus had answered. */
+  isEarly: boolean;
+};
 
 export class Connection {
   readonly counts: ConnectionCounts;
@@ -346,7 +352,9 @@ export class Connection {
   }
 
   #hasRoomFor({ bytes: { length } }: Frame, { bytes, ownBytes }: SendQueue): boolean {
-    return bytes + length <= this.#limits.bufferedMax && ownBytes + length <= OWN_WAITING_MAX;
+    // One passes, however large: a client may ask for as much as a message of its own may say.
+    const isLittle = ownBytes === 0 || ownBytes + length <= OWN_WAITING_MAX;
+    return isLittle && bytes + length <= this.#limits.bufferedMax;
   }
 
   /** As `say`, however much waits: for a word that has its place, and is not said again before something is taken. */

@@ -49,8 +49,10 @@ export type BusAnswers = {
   isRefused(channel: string): boolean;
 };
 
-/** Answers of a client that may wait for the bus; whoever asks for more has them at once. */
-const REPLIES_MAX = 8;
+/** Bytes, roughly, of a client's answers that may wait for the bus. */
+const WAITING_ANSWERS_MAX = 64 * 1024;
+/** What one holds besides the names of its channels. */
+const ANSWER_BYTES = 200;
 
 /** Letters of a channel that an error repeats: enough to tell it from others. */
 const QUOTED_MAX = 64;
@@ -186,7 +188,7 @@ function subscribe(connection: Connection, channels: readonly string[], around: 
   }
   connection.channels = wanted;
   around.hub.assign(connection, wanted);
-  reply(connection, around.inForce(), () => {
+  reply(connection, around, channels, around.inForce(), () => {
     const refused = channels.find((channel) => around.isRefused(channel));
     if (refused !== undefined) {
       const message = `The message bus does not let this gateway hear ${quoted(refused)} for now.`;
@@ -198,19 +200,31 @@ function subscribe(connection: Connection, channels: readonly string[], around: 
 
 /**
  * Whoever fetches a state when he has been told that he is subscribed must miss nothing from there on, so it is told when the
- * broker has the subscription. Answers keep their order.
+ * broker has the subscription. Answers keep their order. Whoever asks for more than may wait has them at once, and hears of a
+ * gap when the broker has answered.
  */
-function reply(connection: Connection, inForce: Promise<void> | undefined, sayIt: () => void): void {
+function reply(
+  connection: Connection,
+  around: SessionSurroundings,
+  channels: readonly string[],
+  inForce: Promise<void> | undefined,
+  sayIt: () => void,
+): void {
   if (inForce === undefined && connection.replies === undefined) return sayIt();
   connection.replies ??= [];
-  const one: Reply = { say: sayIt, isReady: inForce === undefined };
-  connection.replies.push(one);
+  const { replies } = connection;
+  const bytes = channels.reduce((sum, { length }) => sum + length, ANSWER_BYTES);
+  const one: Reply = { say: sayIt, bytes, isReady: inForce === undefined, isEarly: false };
+  replies.push(one);
   void inForce?.then(() => {
     one.isReady = true;
-    sayReady(connection);
+    if (one.isEarly) around.hub.missBus(connection);
+    else sayReady(connection);
   });
-  if (connection.replies.length <= REPLIES_MAX) return;
-  for (const waiting of connection.replies) waiting.isReady = true;
+  if (replies.reduce((sum, waiting) => sum + waiting.bytes, 0) <= WAITING_ANSWERS_MAX) return;
+  const last = replies.findLast(({ isReady }) => !isReady);
+  if (last !== undefined) last.isEarly = true;
+  for (const waiting of replies) waiting.isReady = true;
   sayReady(connection);
 }
 
@@ -227,7 +241,9 @@ function unsubscribe(connection: Connection, channels: readonly string[], around
     for (const channel of channels) connection.channels.delete(channel);
     around.hub.assign(connection, connection.channels);
   }
-  reply(connection, undefined, () => say(connection, around, { type: 'unsubscribed', channels }));
+  reply(connection, around, channels, undefined, () =>
+    say(connection, around, { type: 'unsubscribed', channels }),
+  );
 }
 
 /** A message that cannot be used: the client is told why, and after too many of them closed. */
@@ -238,7 +254,7 @@ function refuse(
   message: string,
 ): void {
   around.ledger.messagesRejected[code] += 1;
-  say(connection, around, { type: 'error', code, message });
+  reply(connection, around, [], undefined, () => say(connection, around, { type: 'error', code, message }));
   if (!connection.receiveBudget!.spendBad(around.nowMs())) connection.close('policy');
 }
 

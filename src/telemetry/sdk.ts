@@ -88,7 +88,7 @@ export function startTelemetry({ env, registerGlobally, instanceId, log }: Telem
   const start = registerGlobally ? startGlobally : startPrivately;
   const { provider, shutdown } = start(resource, readers, settings);
   // Who asks for more gets it from NodeSDK, on the console.
-  if (registerGlobally && env.OTEL_LOG_LEVEL === undefined) tellWarnings(log);
+  if (registerGlobally && !env.OTEL_LOG_LEVEL?.trim()) tellWarnings(log);
   push?.tellOfItselfTo(provider);
   return {
     ...identity,

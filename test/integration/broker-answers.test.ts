@@ -67,8 +67,11 @@ describe('a broker', { skip: await skipWithout('nats-server') }, () => {
     const { server } = await startBroker(t, { subscribe: ['>'], publish: ['public.a'] });
     const { publish } = await startBridge(t, server);
     assert.equal((await publish('public.a')).status, 202);
-    const denied = await publish('public.b');
-    assert.deepEqual([denied.status, await codeOf(denied)], [403, 'forbidden_subject']);
+    // The broker writes these as Go does, with backslashes.
+    for (const subject of ['public.b', 'public.q"uote', 'public.back\\slash']) {
+      const denied = await publish(encodeURIComponent(subject));
+      assert.deepEqual([denied.status, await codeOf(denied)], [403, 'forbidden_subject'], subject);
+    }
     await server.freeze();
     const unanswered = await publish('public.a');
     assert.deepEqual([unanswered.status, await codeOf(unanswered)], [503, 'bus_unanswered']);
@@ -78,14 +81,16 @@ describe('a broker', { skip: await skipWithout('nats-server') }, () => {
     const { server, reload } = await startBroker(t, { ...all, subscribe: ['public.>'] });
     const { gateway } = await startBridge(t, server);
     const client = await connectClient(gateway.wsUrl);
+    const subscribed = () => client.messages.filter((text) => text.includes('"subscribed"')).length;
     client.send({ type: 'subscribe', channels: ['news.a'] });
-    await until('it is subscribed', () => client.messages.some((text) => text.includes('"subscribed"')));
+    client.send({ type: 'subscribe', channels: ['news."quoted"'] });
+    await until('it is subscribed', () => subscribed() === 2);
     const told = client.messages.filter((text) => text.includes('"error"'));
-    assert.equal(told.length, 1);
+    assert.equal(told.length, 2);
     assert.match(told[0]!, /"forbidden".*does not let this gateway hear \\"news\.a\\" for now/);
     const refused = async () =>
       /^tidegauge_bus_refused\S* (\d+)$/m.exec(await (await fetch(`${gateway.url}/metrics`)).text())?.[1];
-    assert.equal(await refused(), '1');
+    assert.equal(await refused(), '2');
     reload(all);
     await until('it is told of a gap', () => client.messages.some((text) => text.includes('"gap"')), {
       timeoutMs: 30_000,

@@ -12,6 +12,8 @@ export type TestGroup = {
   /** The folder in which the controller's files are. */
   folder(controller: 'cpu' | 'cpuacct' | 'memory'): string;
   add(pid: number): void;
+  /** The command that puts itself there before its first instruction, as an engine does. */
+  within(command: readonly string[]): string[];
   /** Once its processes have ended. */
   remove(): Promise<void>;
 };
@@ -53,6 +55,10 @@ export function createControlGroup(
     folder: (controller) => (isV2 ? folders[0]! : folders[controllers.indexOf(controller)]!),
     add(pid) {
       for (const folder of folders) writeFileSync(join(folder, 'cgroup.procs'), `${pid}`);
+    },
+    within(command) {
+      const enter = folders.map((folder) => `echo $$ > '${join(folder, 'cgroup.procs')}'`);
+      return ['/bin/sh', '-c', `${enter.join(' && ')} && exec "$0" "$@"`, ...command];
     },
     async remove() {
       for (const folder of folders) {

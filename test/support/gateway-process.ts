@@ -23,10 +23,13 @@ export async function spawnGateway(
   env: Record<string, string>,
   args: string[] = [],
   nodeArgs: string[] = [],
+  group?: TestGroup,
 ): Promise<Child> {
   const folder = createTempFolder('gateway');
   const { PATH = '', HOME = '' } = process.env;
-  return startChild(process.execPath, [...nodeArgs, main, ...args], {
+  const command = [process.execPath, ...nodeArgs, main, ...args];
+  const [binary = '', ...rest] = group?.within(command) ?? command;
+  return startChild(binary, rest, {
     logFile: join(folder.path, 'log'),
     env: { PATH, HOME, ...env },
   });
@@ -36,11 +39,11 @@ export async function startGateway(
   env: Record<string, string> = {},
   args: string[] = [],
   nodeArgs: string[] = [],
-  /** The control group that it lives in: it is put there before it looks where it is. */
+  /** The control group that it lives in. */
   group?: TestGroup,
 ): Promise<GatewayProcess> {
-  const child = await spawnGateway({ PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env }, args, nodeArgs);
-  group?.add(child.pid);
+  const settings = { PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0', ...env };
+  const child = await spawnGateway(settings, args, nodeArgs, group);
   const lines = (): LogLine[] =>
     child
       .log()

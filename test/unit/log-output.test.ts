@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -68,4 +68,20 @@ test('nobody waits for a reader who is behind; what it can hold is bounded, and 
   await output.flush(10_000);
   assert.equal(buffer.toString('utf8', 0, readSync(fd, buffer)).slice(-6), 'after\n');
   assert.ok(read >= 1024 * 1024 && read < 2 * 1024 * 1024, `${read} bytes`);
+});
+
+test('the lines that led to a crash come out', async () => {
+  const output = new URL('../../src/log-output.ts', import.meta.url);
+  const script = `
+    import { LogOutput } from ${JSON.stringify(output)};
+    const output = new LogOutput();
+    process.on('uncaughtExceptionMonitor', () => output.flushAtOnce());
+    for (const line of ['one', 'two', 'three']) output.write(line + '\\n');
+    throw new Error('crash');
+  `;
+  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  });
+  // The first is under way beside the others.
+  assert.deepEqual([stdout.split('\n').sort(), status], [['', 'one', 'three', 'two'], 1]);
 });

@@ -2,52 +2,86 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryGuard } from '../../src/memory-guard.ts';
 
+const MIB = 2 ** 20;
+
+/** A container of 1,000 MiB, and a heap that may have as much and takes nothing. */
 function create() {
   const container: { workingSetBytes?: number; memoryLimitBytes?: number } = {
-    workingSetBytes: 0,
-    memoryLimitBytes: 1_000,
+    memoryLimitBytes: 1_000 * MIB,
   };
-  const clock = { nowMs: 0 };
-  let looks = 0;
-  const guard = new MemoryGuard(
-    () => {
-      looks += 1;
+  const heap = { total_heap_size: 0, used_heap_size: 0, heap_size_limit: 1_000 * MIB };
+  const looks = { container: 0, heap: 0 };
+  let nowMs = 0;
+  let residentBytes = 0;
+  const guard = new MemoryGuard({
+    container: () => {
+      looks.container += 1;
       return container;
     },
-    () => clock.nowMs,
-  );
-  const isShortAt = (workingSetBytes: number): boolean => {
-    clock.nowMs += 10;
-    container.workingSetBytes = workingSetBytes;
+    residentBytes: () => residentBytes,
+    heap: () => {
+      looks.heap += 1;
+      return heap;
+    },
+    nowMs: () => nowMs,
+  });
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  const isShortAt = (mib: number): boolean => {
+    pass(50);
+    container.workingSetBytes = mib * MIB;
+    residentBytes = mib * MIB;
     return guard.isShort;
   };
-  return { guard, container, clock, isShortAt, looks: () => looks };
+  return { guard, container, heap, looks, pass, isShortAt };
 }
 
-test('memory is short from nine tenths of the limit on, until there is room again', () => {
+test('a tenth of the container is kept free, and a little more before anybody may come again', () => {
   const { isShortAt } = create();
   const seen = [899, 900, 1_000, 850, 849, 899].map(isShortAt);
   assert.deepEqual(seen, [false, true, true, true, false, false]);
 });
 
-test('without a limit it never is; and one that is set is seen', () => {
-  const { guard, container, clock, isShortAt, looks } = create();
-  assert.equal(isShortAt(950), true);
+test('so is what a compaction of the heap may take, but not most of the container', () => {
+  const { isShortAt, heap } = create();
+  heap.total_heap_size = 500 * MIB;
+  assert.deepEqual([799, 800, 750, 749].map(isShortAt), [false, true, true, false]);
+  heap.total_heap_size = 2_000 * MIB;
+  assert.deepEqual([599, 600].map(isShortAt), [false, true]);
+});
+
+test('a heap that is nearly full is short of memory, with and without a container', () => {
+  for (const hasLimit of [true, false]) {
+    const { isShortAt, heap, container } = create();
+    if (!hasLimit) delete container.memoryLimitBytes;
+    heap.heap_size_limit = 500 * MIB;
+    const seen = [399, 400, 380, 379].map((mib) => {
+      heap.used_heap_size = mib * MIB;
+      return isShortAt(550);
+    });
+    assert.deepEqual(seen, [false, true, true, false]);
+  }
+});
+
+test('where there is plenty V8 is not asked, and a container without a limit is seldom', () => {
+  const { isShortAt, looks, guard, container, pass } = create();
+  for (let count = 0; count < 100; count += 1) assert.equal(isShortAt(499), false);
+  // Once for its limit.
+  assert.deepEqual(looks, { container: 100, heap: 1 });
   delete container.memoryLimitBytes;
   for (let count = 0; count < 100; count += 1) assert.equal(isShortAt(950), false);
-  assert.equal(looks(), 2);
-  container.memoryLimitBytes = 1_000;
-  clock.nowMs += 30_000;
+  assert.equal(looks.container, 101);
+  container.memoryLimitBytes = 1_000 * MIB;
+  pass(30_000);
   assert.equal(guard.isShort, true);
 });
 
-test('however often it is asked, it looks each 10 ms; what cannot be read changes nothing', () => {
-  const { guard, container, clock, isShortAt, looks } = create();
+test('however often it is asked, it looks each 10 ms', () => {
+  const { isShortAt, looks, guard, pass } = create();
   assert.equal(isShortAt(950), true);
   for (let count = 0; count < 100; count += 1) assert.equal(guard.isShort, true);
-  assert.equal(looks(), 1);
-  delete container.workingSetBytes;
-  clock.nowMs += 10;
+  pass(10);
   assert.equal(guard.isShort, true);
-  assert.equal(looks(), 2);
+  assert.equal(looks.container, 2);
 });

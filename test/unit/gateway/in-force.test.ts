@@ -59,15 +59,41 @@ test('a channel that the bus does not let us hear is named, and subscribed all t
   assert.match(client.received()[1]!, /does not let this gateway hear \\"public.b\\" for now/);
 });
 
-test('whoever asks on and on while the bus does not answer is answered', () => {
+test('whoever asks on and on while the bus does not answer is answered, and told of a gap when it does', async () => {
+  const { connect, bus } = createTestGateway({
+    receiveBurst: 1_000,
+    receiveRate: 1_000,
+    bufferedMax: 2 ** 20,
+  });
+  const client = connect();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bus.answered = promise;
+  let sent = 0;
+  while (toldTo(client).length === 0) {
+    client.send(subscribe('public.a'));
+    sent += 1;
+  }
+  assert.ok(sent > 200 && sent < 500, `${sent}`);
+  assert.equal(toldTo(client).length, sent);
+  bus.answered = undefined;
+  client.send(unsubscribe('public.a'));
+  assert.equal(toldTo(client).at(-1), 'unsubscribed public.a');
+  resolve();
+  await promise;
+  assert.deepEqual(toldTo(client).slice(sent + 1), ['gap ']);
+});
+
+test('errors keep their place among answers', async () => {
   const { connect, bus } = createTestGateway();
   const client = connect();
-  bus.answered = new Promise(() => undefined);
-  for (let count = 0; count < 8; count += 1) client.send(subscribe('public.a'));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bus.answered = promise;
+  client.send(subscribe('public.a'));
+  client.send(subscribe('secret.>'));
   assert.deepEqual(toldTo(client), []);
-  client.send(unsubscribe('public.a'));
-  assert.equal(toldTo(client).length, 9);
-  assert.equal(toldTo(client).at(-1), 'unsubscribed public.a');
+  resolve();
+  await promise;
+  assert.deepEqual(toldTo(client), ['subscribed public.a', 'error forbidden']);
 });
 
 test('nothing is said to one who has gone meanwhile', async () => {

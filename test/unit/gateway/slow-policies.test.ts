@@ -164,6 +164,19 @@ test('under any policy a client that does not take our answers is closed', () =>
   }
 });
 
+test('one answer may be larger than what may wait of them, for the client has asked for as much', () => {
+  const given = createTestGateway({ bufferedMax: 2 ** 20, subscriptionsMax: 1_000, messageSizeMax: 2 ** 20 });
+  const client = given.connect();
+  // It is welcomed before.
+  client.stopTaking();
+  publish(given, 'public.a', 'waits');
+  const channels = Array.from({ length: 500 }, (_, index) => `public.${'c'.repeat(200)}.${index}`);
+  client.send(JSON.stringify({ type: 'subscribe', channels }));
+  assert.equal(client.closeCode, undefined);
+  client.send('{"type":"ping","timestamp":1}');
+  assert.equal(client.closeCode, 4408);
+});
+
 test('fast clients notice nothing of a slow one', () => {
   for (const slowPolicy of ['disconnect', 'drop', 'conflate'] as const) {
     const given = createTestGateway({ slowPolicy, bufferedMax: 500 });
