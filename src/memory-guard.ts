@@ -5,14 +5,13 @@
  * A compaction copies: near the limit of the heap, or when many have left, it takes two fifths of the heap at once. That
  * much is kept free beside the working set, as Kubernetes reckons it.
  */
-import { getHeapStatistics } from 'node:v8';
 import type { ContainerFigures } from './telemetry/figures.ts';
 
 export type MemorySources = {
   container(): Pick<ContainerFigures, 'workingSetBytes' | 'memoryLimitBytes'> | undefined;
   /** Of the process. */
   residentBytes(): number;
-  heap(): { total_heap_size: number; used_heap_size: number; heap_size_limit: number };
+  heap(): { sizeBytes: number; usedBytes: number; limitBytes: number };
   nowMs(): number;
 };
 
@@ -25,7 +24,7 @@ const COMPACTION = 0.4;
 const HEAP_USED_MOST = 0.8;
 /** Of what may be used: short from the whole on, until it is below this. */
 const ENOUGH_BELOW = 0.95;
-/** Below this share of either limit nothing else is looked at. Asking V8 for its heap disturbs its account of allocation. */
+/** Below this share of either limit nothing else is looked at: the heap costs more than all the rest. */
 const SAFE_BELOW = 0.5;
 /** Thousands may come in a second, with a hundred kilobytes each. */
 const LOOK_EACH_MS = 10;
@@ -40,9 +39,9 @@ export class MemoryGuard {
   #nextContainerLookMs = Number.NEGATIVE_INFINITY;
   #isShort = false;
 
-  constructor(sources: Omit<MemorySources, 'residentBytes' | 'heap'> & Partial<MemorySources>) {
-    this.#sources = { residentBytes: process.memoryUsage.rss, heap: getHeapStatistics, ...sources };
-    this.#heapLimit = this.#sources.heap().heap_size_limit;
+  constructor(sources: MemorySources) {
+    this.#sources = sources;
+    this.#heapLimit = sources.heap().limitBytes;
   }
 
   get isShort(): boolean {
@@ -63,10 +62,10 @@ export class MemoryGuard {
     const heap = this.#sources.heap();
     const reserve = Math.min(
       RESERVE_MOST * limit,
-      Math.max(RESERVE_LEAST * limit, COMPACTION * heap.total_heap_size),
+      Math.max(RESERVE_LEAST * limit, COMPACTION * heap.sizeBytes),
     );
     const ofContainer = limit === Number.POSITIVE_INFINITY ? 0 : (used + reserve) / limit;
-    const ofHeap = heap.used_heap_size / (HEAP_USED_MOST * heap.heap_size_limit);
+    const ofHeap = heap.usedBytes / (HEAP_USED_MOST * heap.limitBytes);
     this.#isShort = Math.max(ofContainer, ofHeap) >= (this.#isShort ? ENOUGH_BELOW : 1);
   }
 

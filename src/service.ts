@@ -99,7 +99,12 @@ export class Service {
       ticker: this.#ticker,
       ...platform,
     });
-    this.#memory = new MemoryGuard({ container: () => this.platform.container(), nowMs });
+    this.#memory = new MemoryGuard({
+      container: () => this.platform.container(),
+      residentBytes: () => this.platform.residentBytes(),
+      heap: () => this.platform.heap(),
+      nowMs,
+    });
     this.#connectionLimit = connectionLimit(settings.connectionsMax, this.platform.fileDescriptorLimit());
     this.#meters = createMeters(telemetry.meterProvider, {
       gateway: () => this.gateway.figures(notReady(this.#readinessFacts())),

@@ -9,7 +9,7 @@ function create() {
   const container: { workingSetBytes?: number; memoryLimitBytes?: number } = {
     memoryLimitBytes: 1_000 * MIB,
   };
-  const heap = { total_heap_size: 0, used_heap_size: 0, heap_size_limit: 1_000 * MIB };
+  const heap = { sizeBytes: 0, usedBytes: 0, limitBytes: 1_000 * MIB };
   const looks = { container: 0, heap: 0 };
   let nowMs = 0;
   let residentBytes = 0;
@@ -45,9 +45,9 @@ test('a tenth of the container is kept free, and a little more before anybody ma
 
 test('so is what a compaction of the heap may take, but not most of the container', () => {
   const { isShortAt, heap } = create();
-  heap.total_heap_size = 500 * MIB;
+  heap.sizeBytes = 500 * MIB;
   assert.deepEqual([799, 800, 750, 749].map(isShortAt), [false, true, true, false]);
-  heap.total_heap_size = 2_000 * MIB;
+  heap.sizeBytes = 2_000 * MIB;
   assert.deepEqual([599, 600].map(isShortAt), [false, true]);
 });
 
@@ -55,9 +55,9 @@ test('a heap that is nearly full is short of memory, with and without a containe
   for (const hasLimit of [true, false]) {
     const { isShortAt, heap, container } = create();
     if (!hasLimit) delete container.memoryLimitBytes;
-    heap.heap_size_limit = 500 * MIB;
+    heap.limitBytes = 500 * MIB;
     const seen = [399, 400, 380, 379].map((mib) => {
-      heap.used_heap_size = mib * MIB;
+      heap.usedBytes = mib * MIB;
       return isShortAt(550);
     });
     assert.deepEqual(seen, [false, true, true, false]);

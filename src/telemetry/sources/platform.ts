@@ -18,7 +18,7 @@ import { createHost, readOtherHost } from './host.ts';
 import { createLinux } from './linux.ts';
 import type { Status } from './procfs.ts';
 import type { MainAndOthers } from './threads.ts';
-import { createHeapReader, createResourceCounter, goMemory } from './v8.ts';
+import { createHeapReader, createResourceCounter, goMemory, sumSpaces } from './v8.ts';
 
 export type PlatformOptions = {
   /** The sampler's window, 250 ms to 60 s. */
@@ -33,6 +33,9 @@ export type PlatformOptions = {
 export type Platform = PlatformFigures & {
   /** Soft limit; undefined when there is none, or nobody tells. */
   fileDescriptorLimit(): number | undefined;
+  /** As process and runtime tell them. V8 is asked in one place only, which takes off what its asking adds to the account. */
+  residentBytes(): number;
+  heap(): { sizeBytes: number; usedBytes: number; limitBytes: number };
   /** Before this, windows read 0 and no pause is counted; all the rest is there. */
   start(): void;
   /** Leaves no timer, observer or descriptor. Reading goes on to work. */
@@ -169,6 +172,12 @@ export function createPlatform(options: PlatformOptions): Platform {
     },
     container: () => linux?.container(),
     fileDescriptorLimit: () => linux?.fileDescriptorLimit(),
+    residentBytes: readResident,
+    heap() {
+      const { spaces, heapLimitBytes } = readHeapNow();
+      const { size, used } = sumSpaces(spaces);
+      return { sizeBytes: size, usedBytes: used, limitBytes: heapLimitBytes };
+    },
     host,
     window: () => sampler.window(),
     start() {

@@ -87,7 +87,7 @@ export function createHeapReader(): () => HeapFigures {
   };
 }
 
-function sumSpaces(spaces: readonly HeapSpace[]): Omit<HeapSpace, 'name'> {
+export function sumSpaces(spaces: readonly HeapSpace[]): Omit<HeapSpace, 'name'> {
   const sum = { size: 0, used: 0, available: 0, physical: 0 };
   for (const space of spaces) {
     sum.size += space.size;
