@@ -27,8 +27,8 @@ export type Peer = {
 };
 
 const OPEN = 1;
-/** Bytes of our own messages that may wait for a client: whoever asks decides how many there are. */
-const OWN_WAITING_MAX = 64 * 1024;
+/** Bytes of our own messages that may wait for a client, or for the bus: whoever asks decides how many there are. */
+export const OWN_WAITING_MAX = 64 * 1024;
 
 type ControlFrame = 'ping' | 'pong' | 'close';
 

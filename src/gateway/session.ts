@@ -3,7 +3,7 @@
  * bytes reach the client is the connection's business, and who hears what is the hub's.
  */
 import { isAllowed, isPattern, subjectLengthMax, subjectTokensMax } from '../bus/subjects.ts';
-import type { Connection, Reply } from './connection.ts';
+import { type Connection, OWN_WAITING_MAX, type Reply } from './connection.ts';
 import { encodeTextFrame } from './frame.ts';
 import type { Hub } from './hub.ts';
 import type { Ledger } from './ledger.ts';
@@ -49,9 +49,7 @@ export type BusAnswers = {
   isRefused(channel: string): boolean;
 };
 
-/** Bytes, roughly, of a client's answers that may wait for the bus. */
-const WAITING_ANSWERS_MAX = 64 * 1024;
-/** What one holds besides the names of its channels. */
+/** What an answer that waits holds besides the names of its channels, roughly. */
 const ANSWER_BYTES = 200;
 
 /** Letters of a channel that an error repeats: enough to tell it from others. */
@@ -221,7 +219,7 @@ function reply(
     if (one.isEarly) around.hub.missBus(connection);
     else sayReady(connection);
   });
-  if (replies.reduce((sum, waiting) => sum + waiting.bytes, 0) <= WAITING_ANSWERS_MAX) return;
+  if (replies.reduce((sum, waiting) => sum + waiting.bytes, 0) <= OWN_WAITING_MAX) return;
   const last = replies.findLast(({ isReady }) => !isReady);
   if (last !== undefined) last.isEarly = true;
   for (const waiting of replies) waiting.isReady = true;
