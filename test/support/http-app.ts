@@ -7,7 +7,7 @@ import { type BusState, BusUnavailableError } from '../../src/bus/bus.ts';
 import { createOriginRule, isLoopbackName } from '../../src/gateway/admission.ts';
 import { type AppRole, createApp } from '../../src/http/app.ts';
 import type { HttpDependencies, HttpSettings, RequestAttributes } from '../../src/http/dependencies.ts';
-import { createHttpServer, type HttpLimits, httpLimits, listen } from '../../src/http/server.ts';
+import { createHttpServer, type HttpLimits, listen } from '../../src/http/server.ts';
 import type { ConnectionRow } from '../../src/reports/connections.ts';
 import { fullReadings, readingsOf } from './readings.ts';
 import { until } from './until.ts';
@@ -83,7 +83,7 @@ export async function startHttpApp(
     ...given.dependencies,
   };
   const app = createApp(dependencies, given.role ?? 'all');
-  const server = createHttpServer(app.callback(), { ...httpLimits, ...given.limits });
+  const server = createHttpServer(app.callback(), given.limits);
   const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;
 
