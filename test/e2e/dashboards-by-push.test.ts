@@ -19,6 +19,7 @@ import { type Prometheus, startPrometheus } from '../support/prometheus.ts';
 import { parsePromql, selectorText } from '../support/promql.ts';
 import { skipWithout } from '../support/real-part.ts';
 import { until } from '../support/until.ts';
+import { connectClient } from '../support/ws-client.ts';
 
 /** What has an answer where /metrics is scraped, and rightly none on the other way, with the reason. */
 const silentByPush: Readonly<Record<string, string>> = {
@@ -120,8 +121,8 @@ describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => 
   }
 
   /**
-   * Asked again for a while: figures arrive at different times, and rates take two of them. Messages go on meanwhile, for
-   * of what happened between the first two looks of the one, the other may have seen nothing but the sum.
+   * Asked again for a while: figures arrive at different times, and rates take two of them. Messages and handshakes go on
+   * meanwhile, for of what happened between the first two looks of the one, the other may have seen nothing but the sum.
    */
   async function answersAlike(
     other: Prometheus,
@@ -136,6 +137,7 @@ describe('queries', { skip: await skipWithout('prometheus', 'otelcol') }, () => 
       (await prometheus.query(promql)).length > 0;
     const isAlike = async (): Promise<boolean> => {
       await publish(service, 2);
+      (await connectClient(service.wsUrl)).socket.close();
       unanswered = [];
       answered = 0;
       for (const question of questions) {
