@@ -2,17 +2,15 @@
  * Why the gateway is not ready for new connections, decided from plain facts. It holds no state and no clock:
  * the readiness probe, telemetry and the log all ask with the facts of their own instant.
  */
-import type { BusState } from './bus/bus.ts';
 
 /** Each holds or not, on its own; none of them means ready. */
 export const readyReasons = ['starting', 'draining', 'bus', 'capacity'] as const;
 export type ReadyReason = (typeof readyReasons)[number];
 
 export type ReadinessFacts = {
-  busState: BusState;
-  /** The bus has been connected at least once since the start. */
-  everConnected: boolean;
-  /** When the bus went away, on the clock of `nowMs`; undefined while it is connected. */
+  /** At least once since the start the bus has been connected and our subscriptions in force. */
+  busWasThere: boolean;
+  /** When that ended, on the clock of `nowMs`; undefined while it is so. */
   busAwaySinceMs: number | undefined;
   /** How long the bus may be away before it counts. */
   graceMs: number;
@@ -28,12 +26,12 @@ export type ReadinessFacts = {
 
 /** Whether each reason holds. */
 export function notReady(facts: ReadinessFacts): Record<ReadyReason, boolean> {
-  const isAway = facts.busState !== 'connected' && facts.busAwaySinceMs !== undefined;
+  const { busAwaySinceMs } = facts;
   return {
-    starting: !facts.everConnected,
+    starting: !facts.busWasThere,
     draining: facts.isDraining,
-    // A bus that was never there is not away: until the first connection the reason is `starting`.
-    bus: facts.everConnected && isAway && facts.nowMs - facts.busAwaySinceMs! > facts.graceMs,
+    // A bus that was never there is not away: until then the reason is `starting`.
+    bus: facts.busWasThere && busAwaySinceMs !== undefined && facts.nowMs - busAwaySinceMs > facts.graceMs,
     capacity: facts.active >= facts.limit || facts.isOverloaded,
   };
 }

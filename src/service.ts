@@ -28,7 +28,7 @@ import type { HttpDependencies, PublishOutcome } from './http/dependencies.ts';
 import { closeServer, createHttpServer, listen } from './http/server.ts';
 import { BUS_DRAIN_MS, LAST_ANSWERS_MS } from './leaving.ts';
 import { MemoryGuard } from './memory-guard.ts';
-import { notReady, type ReadinessFacts, reasonsNotReady } from './readiness.ts';
+import { notReady, type ReadinessFacts, type ReadyReason, reasonsNotReady } from './readiness.ts';
 import { createMeters, type Meters } from './telemetry/meter.ts';
 import type { Telemetry } from './telemetry/sdk.ts';
 import { createPlatform, type Platform, type PlatformOptions } from './telemetry/sources/platform.ts';
@@ -81,8 +81,9 @@ export class Service {
   readonly #duplicates: DuplicateWindow;
   readonly #connectionLimit: number;
   readonly #http: { figures: { activeRequests: number }; servers: Server[] };
-  readonly #readiness: { everConnected: boolean; busAwaySinceMs: number | undefined };
-  #busGaps = 0;
+  readonly #readiness: { busWasThere: boolean; busAwaySinceMs: number | undefined };
+  /** To the bus, so far. */
+  #links = 0;
   readonly #ticker = new Ticker();
   readonly #stopAskingBus: (() => void)[] = [];
   #drained: Promise<void> | undefined;
@@ -93,7 +94,7 @@ export class Service {
     this.#telemetry = telemetry;
     this.#log = log;
     this.#http = { figures: { activeRequests: 0 }, servers: [] };
-    this.#readiness = { everConnected: false, busAwaySinceMs: undefined };
+    this.#readiness = { busWasThere: false, busAwaySinceMs: undefined };
     this.platform = createPlatform({
       sampleIntervalMs: settings.sampleIntervalMs,
       ticker: this.#ticker,
@@ -116,7 +117,7 @@ export class Service {
         duplicates: this.#duplicates.suppressed + this.#interest.overlapDuplicates,
         dedupeEntries: this.#duplicates.entries,
         refused: this.#interest.refusedPatterns,
-        gaps: this.#busGaps,
+        gaps: Math.max(0, this.#links - 1),
       }),
       platform: this.platform,
       http: () => this.#http.figures,
@@ -131,7 +132,10 @@ export class Service {
     this.#roundTrips = new SharedRoundTrip(this.bus);
     this.#newLink = new NewLink(this.bus, {
       // Whoever was here while the bus was away may have missed something, and nobody can know what.
-      ready: () => this.gateway.announceBusGap(),
+      ready: (isInForce) => {
+        this.gateway.announceBusGap();
+        if (isInForce && this.bus.state === 'connected') this.#busIsThere();
+      },
       message: (message) => {
         if (!this.#duplicates.isDuplicate(message))
           this.gateway.hub.publish(message.subject, message.payload);
@@ -248,14 +252,18 @@ export class Service {
   #onBusState(state: Bus['state']): void {
     this.#log.info({ state, server: this.bus.server }, 'bus');
     if (state === 'connected') {
-      this.#busGaps += this.#readiness.everConnected ? 1 : 0;
+      this.#links += 1;
       void this.#newLink.begin();
-      this.#readiness.everConnected = true;
-      this.#readiness.busAwaySinceMs = undefined;
       this.#measureRoundTrip();
     } else {
       this.#readiness.busAwaySinceMs ??= nowMs();
     }
+  }
+
+  /** Whoever comes now hears everything: before, our subscriptions were not in force. */
+  #busIsThere(): void {
+    this.#readiness.busWasThere = true;
+    this.#readiness.busAwaySinceMs = undefined;
   }
 
   #measureRoundTrip(): void {
@@ -284,9 +292,13 @@ export class Service {
     return this.bus.denials(subject) > before ? 'denied' : 'taken';
   }
 
+  /** None: whoever comes now is admitted, and hears everything. */
+  get reasonsNotReady(): ReadyReason[] {
+    return reasonsNotReady(this.#readinessFacts());
+  }
+
   #readinessFacts(): ReadinessFacts {
     return {
-      busState: this.bus.state,
       ...this.#readiness,
       graceMs: this.#settings.readyBusGraceMs,
       nowMs: nowMs(),
@@ -308,7 +320,7 @@ export class Service {
       collectShared: () => this.#telemetry.snapshot.collectShared(),
       connectionPage: (limit) => this.gateway.page(limit),
       scrape: (accept) => this.#telemetry.scrape(accept),
-      readiness: () => reasonsNotReady(this.#readinessFacts()),
+      readiness: () => this.reasonsNotReady,
       busState: () => this.bus.state,
       publish: (subject, payload, options) => this.#publish(subject, payload, options),
       drain: () => {

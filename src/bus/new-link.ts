@@ -9,8 +9,8 @@
 import type { Bus, BusMessage } from './bus.ts';
 
 export type NewLinkEvents = {
-  /** The link is in use, or has broken again: what was missed before it can be told now. */
-  ready(): void;
+  /** What was missed before it can be told now: our subscriptions are in force, or the link has broken again. */
+  ready(isInForce: boolean): void;
   message(message: BusMessage): void;
 };
 
@@ -26,12 +26,15 @@ export class NewLink {
 
   /** Call it whenever the bus is connected. */
   async begin(): Promise<void> {
-    this.#release();
+    this.#release(false);
     const waiting: BusMessage[] = [];
     this.#waiting = waiting;
     // Where it breaks there is another one soon, with an outage of its own.
-    await this.#bus.roundTrip().catch(() => undefined);
-    if (this.#waiting === waiting) this.#release();
+    const isInForce = await this.#bus.roundTrip().then(
+      () => true,
+      () => false,
+    );
+    if (this.#waiting === waiting) this.#release(isInForce);
   }
 
   receive(message: BusMessage): void {
@@ -39,11 +42,11 @@ export class NewLink {
     else this.#waiting.push(message);
   }
 
-  #release(): void {
+  #release(isInForce: boolean): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
-    this.#events.ready();
+    this.#events.ready(isInForce);
     for (const message of waiting) this.#events.message(message);
   }
 }

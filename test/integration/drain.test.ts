@@ -222,9 +222,9 @@ test('idle HTTP connections are kept to the end of the drain, and then end at on
 describe('the bus in a drain', { skip: await skipWithout('nats-server') }, () => {
   test('that goes away and comes back costs those who are left a gap, and nobody the goodbye', async () => {
     const nats = await startNatsServer();
-    const { service, url, stop } = await startTestService({ ...longWindow, NATS_URL: nats.url });
+    const { service, url, ready, stop } = await startTestService({ ...longWindow, NATS_URL: nats.url });
     try {
-      await until('the bus', () => service.bus.state === 'connected');
+      await ready();
       const clients = await connectCrowd(url, HOLDING);
       const drained = service.drain();
       await nats.kill();
@@ -246,9 +246,9 @@ describe('the bus in a drain', { skip: await skipWithout('nats-server') }, () =>
   for (const fault of ['kill', 'freeze'] as const) {
     test(`that has gone (${fault}) keeps nobody from leaving`, async () => {
       const nats = await startNatsServer();
-      const { service, url, log, stop } = await startTestService({ NATS_URL: nats.url });
+      const { service, url, log, ready, stop } = await startTestService({ NATS_URL: nats.url });
       try {
-        await until('the bus', () => service.bus.state === 'connected');
+        await ready();
         const clients = await connectCrowd(url, 5);
         await nats[fault]();
         await service.drain();

@@ -87,7 +87,7 @@ describe('exactness, with a real nats-server', { skip: await skipWithout('nats-s
       20,
     );
     try {
-      await until('the bus', () => service.service.bus.state === 'connected');
+      await service.ready();
       const clients = await storm(service, publisher);
       const received = 2 * FLOOD + SLOW_FLOOD;
       await until('everything has come in', async () => distinct(await service.collect()) === received);
@@ -130,7 +130,7 @@ describe('exactness, with a real nats-server', { skip: await skipWithout('nats-s
       TIDEGAUGE_ALLOWED_CHANNELS: 'public.>,private.>',
     });
     try {
-      await until('the bus', () => service.service.bus.state === 'connected');
+      await service.ready();
       const clients = await Promise.all(Array.from({ length: 10 }, () => connectClient(service.wsUrl)));
       clients[0]!.send({ type: 'subscribe', channels: ['private.x'] });
       await clients[0]!.heard('subscribed');

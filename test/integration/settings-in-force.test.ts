@@ -9,7 +9,7 @@ import { connectClient } from '../support/ws-client.ts';
 async function withService(env: Record<string, string>, run: (service: TestService) => Promise<void>) {
   const service = await startTestService(env);
   try {
-    await until('the bus', () => service.service.bus.state === 'connected');
+    await service.ready();
     await run(service);
   } finally {
     await service.stop();

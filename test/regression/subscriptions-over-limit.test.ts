@@ -17,14 +17,14 @@ describe('a subscription beyond the limit of the server', { skip: await skipWith
   const start = async (t: TestContext) => {
     const server = await startNatsServer({ configText: 'max_subs: 3' });
     t.after(() => server.stop());
-    const { service, wsUrl, stop } = await startTestService({
+    const { service, wsUrl, ready, stop } = await startTestService({
       NATS_URL: server.url,
       // One of the three is the service's own.
       TIDEGAUGE_SUBJECTS: 'public.>',
       TIDEGAUGE_ALLOWED_CHANNELS: 'public.>,x.>',
     });
     t.after(stop);
-    await until('the bus is connected', () => service.bus.state === 'connected');
+    await ready();
     const open = async (...channels: string[]): Promise<WsClient> => {
       const client = await connectClient(wsUrl);
       t.after(() => client.socket.terminate());

@@ -14,10 +14,6 @@ async function connectAll({ wsUrl }: TestService): Promise<WsClient[]> {
   return await Promise.all(Array.from({ length: 5 }, () => connectClient(wsUrl)));
 }
 
-async function isBusUp({ service }: TestService): Promise<void> {
-  await until('the bus', () => service.bus.state === 'connected');
-}
-
 /** All that may hang on a gateway when it stops: half a request, half a handshake, garbage, and silence. */
 async function hangOn({ url }: TestService): Promise<void> {
   for (const bytes of ['', 'GET /livez HTTP/1.1\r\nhost: x\r\n', handshake(1).slice(0, 50), '\0\0\0\0']) {
@@ -76,13 +72,13 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   'with NATS': async () => {
     const service = await startTestService(natsEnv());
     await connectAll(service);
-    await isBusUp(service);
+    await service.ready();
     await service.stop();
   },
   'with NATS, cut off': async () => {
     const service = await startTestService(natsEnv());
     await connectAll(service);
-    await isBusUp(service);
+    await service.ready();
     await service.service.close();
     await service.telemetry.shutdown(1_000);
   },

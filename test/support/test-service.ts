@@ -3,6 +3,7 @@ import { parseSettings } from '../../src/config.ts';
 import type { Attributes, Readings } from '../../src/reports/readings.ts';
 import { Service, type ServiceOptions } from '../../src/service.ts';
 import { startTelemetry, type Telemetry } from '../../src/telemetry/sdk.ts';
+import { until } from './until.ts';
 
 export type TestService = {
   service: Service;
@@ -12,6 +13,8 @@ export type TestService = {
   wsUrl: string;
   /** Lines that were logged, with their fields. */
   log: { level: string; message: string; [field: string]: unknown }[];
+  /** When the bus is there, so that whoever connects now hears everything and is told of no gap. */
+  ready(): Promise<void>;
   collect(): Promise<Readings>;
   getJson(path: string, init?: RequestInit): Promise<Record<string, never> & { status: number; body: never }>;
   /** Drains, exports for the last time, closes. */
@@ -45,6 +48,7 @@ export async function startTestService(
     adminUrl,
     wsUrl: `${clientUrl.replace('http', 'ws')}/ws`,
     log: lines,
+    ready: () => until('it is ready', () => service.reasonsNotReady.length === 0).then(() => undefined),
     collect: () => telemetry.snapshot.collect(),
     getJson: async (path, init) => {
       const response = await fetch(`${adminUrl}${path}`, init);

@@ -28,9 +28,9 @@ const watched: [instrument: string, attribute: string, label: string][] = [
 
 export async function startWatchedService(env: Record<string, string> = {}): Promise<WatchedService> {
   const service = await startTestService(env);
+  await service.ready();
   const witness = await connectClient(service.wsUrl);
   const { gateway, bus } = service.service;
-  await until('the bus', () => bus.state === 'connected');
   let published = 0;
   const areAllGone = (): boolean => gateway.connections.size === 1 && gateway.ledger.handshakes.active === 0;
   return {

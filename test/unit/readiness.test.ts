@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { busStates } from '../../src/bus/bus.ts';
 import { notReady, type ReadinessFacts, readyReasons, reasonsNotReady } from '../../src/readiness.ts';
 
 const ready: ReadinessFacts = {
-  busState: 'connected',
-  everConnected: true,
+  busWasThere: true,
   busAwaySinceMs: undefined,
   graceMs: 15_000,
   nowMs: 1_000_000,
@@ -25,9 +23,9 @@ test('without memory for newcomers there is no capacity, whatever places there a
 
 test('each reason can hold alone, and together they keep their order', () => {
   const facts = {
-    starting: { everConnected: false, busState: 'connecting' },
+    starting: { busWasThere: false },
     draining: { isDraining: true },
-    bus: { busState: 'reconnecting', busAwaySinceMs: 1_000_000 - 15_001 },
+    bus: { busAwaySinceMs: 1_000_000 - 15_001 },
     capacity: { active: 100 },
   } as const;
   for (const reason of readyReasons) {
@@ -39,22 +37,14 @@ test('each reason can hold alone, and together they keep their order', () => {
 });
 
 test('a bus that is away counts only once the grace is over', () => {
-  const away = { ...ready, busState: 'reconnecting' as const };
-  assert.deepEqual(reasonsNotReady({ ...away, busAwaySinceMs: 1_000_000 }), []);
-  assert.deepEqual(reasonsNotReady({ ...away, busAwaySinceMs: 1_000_000 - 15_000 }), []);
-  assert.deepEqual(reasonsNotReady({ ...away, busAwaySinceMs: 1_000_000 - 15_001 }), ['bus']);
-  assert.deepEqual(reasonsNotReady({ ...away, busAwaySinceMs: 999_999, graceMs: 0 }), ['bus']);
+  assert.deepEqual(reasonsNotReady({ ...ready, busAwaySinceMs: 1_000_000 }), []);
+  assert.deepEqual(reasonsNotReady({ ...ready, busAwaySinceMs: 1_000_000 - 15_000 }), []);
+  assert.deepEqual(reasonsNotReady({ ...ready, busAwaySinceMs: 1_000_000 - 15_001 }), ['bus']);
+  assert.deepEqual(reasonsNotReady({ ...ready, busAwaySinceMs: 999_999, graceMs: 0 }), ['bus']);
 });
 
-test('only a connected bus is there', () => {
-  for (const busState of busStates) {
-    const expected = busState === 'connected' ? [] : ['bus'];
-    assert.deepEqual(reasonsNotReady({ ...ready, busState, busAwaySinceMs: 0 }), expected, busState);
-  }
-});
-
-test('before the first connection the reason is starting, however long that takes', () => {
-  const facts = { ...ready, busState: 'connecting' as const, everConnected: false, busAwaySinceMs: 0 };
+test('before the bus was there the reason is starting, however long that takes', () => {
+  const facts = { ...ready, busWasThere: false, busAwaySinceMs: 0 };
   assert.deepEqual(reasonsNotReady(facts), ['starting']);
 });
 

@@ -13,7 +13,10 @@ function create() {
   };
   const link = new NewLink(
     { roundTrip },
-    { ready: () => said.push('ready'), message: ({ subject }) => said.push(subject) },
+    {
+      ready: (isInForce) => said.push(isInForce ? 'in force' : 'broken'),
+      message: ({ subject }) => said.push(subject),
+    },
   );
   const receive = (subject: string): void => link.receive({ subject, payload: new Uint8Array() });
   return { link, trips, said, receive };
@@ -28,7 +31,7 @@ describe('NewLink', () => {
     trips[0]!.resolve(0);
     await setImmediate();
     receive('c');
-    assert.deepEqual(said, ['ready', 'a', 'b', 'c']);
+    assert.deepEqual(said, ['in force', 'a', 'b', 'c']);
   });
 
   it('tells of each outage once where a link breaks before its answer', async () => {
@@ -40,9 +43,9 @@ describe('NewLink', () => {
     void link.begin();
     receive('b');
     await setImmediate();
-    assert.deepEqual(said, ['ready', 'a']);
+    assert.deepEqual(said, ['broken', 'a']);
     trips[1]!.resolve(0);
     await setImmediate();
-    assert.deepEqual(said, ['ready', 'a', 'ready', 'b']);
+    assert.deepEqual(said, ['broken', 'a', 'in force', 'b']);
   });
 });
