@@ -85,7 +85,7 @@ async function serve(settings: Settings, isDemo: boolean): Promise<void> {
   try {
     service = new Service({ settings, telemetry, log });
   } catch (error) {
-    // A file with credentials or an authority that has become unusable just now.
+    // Too few descriptors, or a file with credentials or an authority that has become unusable just now.
     console.error((error as Error).message);
     return exit(EXIT_BAD_SETTINGS);
   }

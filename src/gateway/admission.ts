@@ -124,14 +124,23 @@ export function isLoopbackName(name: string): boolean {
 /**
  * The places in force: the setting, or fewer where the process may not open as many descriptors. The reserve
  * keeps room for listeners, the bus, exporters, scrapes and files.
+ *
+ * @throws Error when there are too few to serve anybody: where none is free, what dials is neither taken nor refused
  */
 export function connectionLimit(connectionsMax: number, fileDescriptorLimit: number | undefined): number {
-  return fileDescriptorLimit === undefined
-    ? connectionsMax
-    : Math.max(1, Math.min(connectionsMax, fileDescriptorLimit - DESCRIPTOR_RESERVE));
+  if (fileDescriptorLimit === undefined) return connectionsMax;
+  if (fileDescriptorLimit < DESCRIPTORS_LEAST) {
+    throw new Error(
+      `the file-descriptor limit is ${fileDescriptorLimit}, and a gateway needs ${DESCRIPTORS_LEAST} at least, ` +
+        `and ${DESCRIPTOR_RESERVE} more than it has clients: raise it (ulimit -n)`,
+    );
+  }
+  return Math.max(1, Math.min(connectionsMax, fileDescriptorLimit - DESCRIPTOR_RESERVE));
 }
 
 const DESCRIPTOR_RESERVE = 256;
+/** For a few callers beside those that are open anyway. */
+const DESCRIPTORS_LEAST = 64;
 
 /** Connections of all kinds to one port with which descriptors are nearly used up. Undefined where no limit is known. */
 export function crowdedAtConnections(fileDescriptorLimit: number | undefined): number | undefined {

@@ -4,23 +4,36 @@ import { Agent, get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createTempFolder, startChild } from '../support/child.ts';
+import { type Child, createTempFolder, startChild } from '../support/child.ts';
 import { skipWithoutLinux, witnessDescriptors } from '../support/figures-subject.ts';
 import { until } from '../support/until.ts';
 
 const main = join(import.meta.dirname, '../../src/main.ts');
 const LIMIT = 128;
 
+function startWithin(limit: number): Promise<Child> {
+  const { PATH = '', HOME = '' } = process.env;
+  const script = `ulimit -n ${limit}; exec "$0" "$@"`;
+  return startChild('/bin/sh', ['-c', script, process.execPath, main], {
+    logFile: join(createTempFolder('descriptors').path, 'log'),
+    env: { PATH, HOME, PORT: '0', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
+  });
+}
+
+test('with too few descriptors to serve anybody it does not start, and says how many it needs', {
+  skip: skipWithoutLinux,
+}, async () => {
+  const child = await startWithin(63);
+  await until('it has ended', () => child.exit);
+  assert.deepEqual(child.exit, { code: 78, signal: null });
+  assert.match(child.log(), /^the file-descriptor limit is 63, and a gateway needs 64 at least/m);
+});
+
 test('callers who keep their connections leave room for probes, for scrapes and for each other', {
   skip: skipWithoutLinux,
 }, async () => {
   const limit = 400;
-  const { PATH = '', HOME = '' } = process.env;
-  const script = `ulimit -n ${limit}; exec "$0" "$@"`;
-  const child = await startChild('/bin/sh', ['-c', script, process.execPath, main], {
-    logFile: join(createTempFolder('descriptors').path, 'log'),
-    env: { PATH, HOME, PORT: '0', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
-  });
+  const child = await startWithin(limit);
   const agent = new Agent({ keepAlive: true });
   try {
     const found = (key: string) => new RegExp(`"${key}":"([^"]+)"`).exec(child.log())?.[1];
@@ -49,12 +62,7 @@ test('callers who keep their connections leave room for probes, for scrapes and 
 test('without a free descriptor it goes on, and takes newcomers again when there is one', {
   skip: skipWithoutLinux,
 }, async () => {
-  const { PATH = '', HOME = '' } = process.env;
-  const script = `ulimit -n ${LIMIT}; exec "$0" "$@"`;
-  const child = await startChild('/bin/sh', ['-c', script, process.execPath, main], {
-    logFile: join(createTempFolder('descriptors').path, 'log'),
-    env: { PATH, HOME, PORT: '0', ADMIN_PORT: '0', TIDEGAUGE_DRAIN_WINDOW: '0' },
-  });
+  const child = await startWithin(LIMIT);
   const sockets: Socket[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   try {
