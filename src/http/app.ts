@@ -88,6 +88,8 @@ function errorExit({ log }: HttpDependencies): Middleware {
 
 function commonHeaders({ isCorsOrigin }: HttpDependencies): Middleware {
   return (context, next) => {
+    // Node's own would have the process woken once more, at the next full second, to forget the text of this one.
+    context.set('date', new Date().toUTCString());
     context.set('cache-control', 'no-store');
     context.set('x-content-type-options', 'nosniff');
     context.set(corsHeaders(context.req.headers.origin, isCorsOrigin));

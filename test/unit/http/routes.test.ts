@@ -35,6 +35,22 @@ test('the JSON documents are served with type, no caching and no guessing', asyn
   }
 });
 
+test('each answer has a date, and not the one for which Node wakes the process at the next full second', async () => {
+  const faults = ['/nothing-there', '/publish/public.x', '/stats?verbose=1'];
+  for (const path of [...openPaths, ...reportPaths, ...faults]) {
+    const startMs = Math.floor(Date.now() / 1000) * 1000;
+    const { head } = parseAnswer(await app.raw(rawRequest(`GET ${path}`)));
+    const dates = head.split('\r\n').filter((line) => /^date:/i.test(line));
+    assert.deepEqual(
+      dates.map((line) => line.slice(0, 6)),
+      ['date: '],
+      path,
+    );
+    const ms = Date.parse(dates[0]!.slice(6));
+    assert.ok(ms >= startMs && ms <= Date.now(), `${path}: ${dates[0]}`);
+  }
+});
+
 test('the reports have the keys of the examples', async () => {
   const names = {
     '/stats': 'stats',
