@@ -34,7 +34,7 @@ export const processInstruments = {
     counts: 'CPUs that this process may use, as a fraction: the smaller of its affinity and its quota.',
     not: 'CPUs of the machine. JavaScript uses one CPU at a time; the others serve GC helpers and I/O.',
     source:
-      'affinity: the CPUs that Cpus_allowed_list of /proc/self/status and /sys/devices/system/cpu/online both name, else os.availableParallelism(); quota: the smallest cpu.max, or cpu.cfs_quota_us / cpu.cfs_period_us, of the control group and those above it that can be seen',
+      'affinity: the CPUs that Cpus_allowed_list of /proc/self/status and /sys/devices/system/cpu/online both name, else os.availableParallelism(); quota: the smallest cpu.max, or cpu.cfs_quota_us / cpu.cfs_period_us, of the control group and those above it that can be seen, read when a window closes',
     question: 'What does a utilization of 1 stand for here?',
   },
   'process.memory.usage': {
@@ -117,7 +117,7 @@ export const processInstruments = {
     stability: 'ours',
     counts: 'File descriptors that the process may have open (soft limit).',
     not: 'The limit of the machine.',
-    source: 'Max open files of /proc/self/limits',
+    source: 'Max open files of /proc/self/limits, read every half a minute',
     question: 'Which limit will connections meet first?',
   },
   'process.context_switches': {

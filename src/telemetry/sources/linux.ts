@@ -1,6 +1,6 @@
 /**
  * What only Linux tells: /proc/self and control groups as one source of process and container figures. On other
- * systems there is none of it. Costs: status 11 us, limits 8, threads 4 each where they have worked, container 25.
+ * systems there is none of it. Costs: status 11 us, threads 4 each where they have worked, container 25.
  */
 import { lastKept } from '../../last-kept.ts';
 import type { ContainerFigures, PlatformSource, ProcessFigures } from '../figures.ts';
@@ -27,7 +27,7 @@ export type Linux = {
   affinity(): number | undefined;
   /** CPUs that quotas leave, a fraction; undefined without one. */
   quota(): number | undefined;
-  /** Looks after what changes seldom: groups the process is moved to, CPUs that are plugged in. */
+  /** Looks after what changes seldom: groups the process is moved to, CPUs that are plugged in, the limit on descriptors. */
   refresh(): void;
 };
 
@@ -44,6 +44,7 @@ export function createLinux(
   const keep = lastKept<Status>();
   let cpusAllowed: string | undefined;
   let affinity: number | undefined;
+  let fileDescriptorLimit = procfs.fileDescriptorLimit();
 
   /** Where /proc does not tell, what it told last stands. */
   function countAffinity(allowed = cpusAllowed): void {
@@ -70,7 +71,7 @@ export function createLinux(
         stackBytes: read.stackBytes,
         threads: read.threads,
         fileDescriptors: procfs.fileDescriptors(),
-        fileDescriptorLimit: procfs.fileDescriptorLimit(),
+        fileDescriptorLimit,
         threadCpuTime: threads.read(read.threads, used),
       }),
     container: () => cgroup.read(),
@@ -84,6 +85,7 @@ export function createLinux(
       if (onlineNow === undefined && online !== undefined) onError('procfs');
       online = onlineNow ?? online;
       countAffinity(procfs.status().cpusAllowed);
+      fileDescriptorLimit = procfs.fileDescriptorLimit();
       cgroup.refresh();
     },
   };

@@ -98,13 +98,19 @@ export function createPlatform(options: PlatformOptions): Platform {
     return { user: userCPUTime / 1e6, system: systemCPUTime / 1e6 };
   }
 
+  /** As of the last window, which was divided by it. */
+  let quota = linux?.quota();
   /** Node's own count of CPUs is cut to whole ones by a v2 quota and knows nothing of a v1 quota. */
   function cpuLimit(): number {
     const affinity = linux?.affinity() ?? availableParallelism();
-    return Math.min(affinity, linux?.quota() ?? affinity);
+    return Math.min(affinity, quota ?? affinity);
   }
 
   let refreshAtMs = nowMs() + refreshIntervalMs;
+  function onTick(): void {
+    refreshNowAndThen();
+    quota = linux?.quota();
+  }
   function refreshNowAndThen(): void {
     if (nowMs() < refreshAtMs) return;
     refreshAtMs = nowMs() + refreshIntervalMs;
@@ -118,32 +124,25 @@ export function createPlatform(options: PlatformOptions): Platform {
     cpuTime,
     cpuLimit,
     eventLoop: { ...eventLoop, time: readLoopTime },
-    onTick: refreshNowAndThen,
+    onTick,
   });
 
-  // One collection asks for process and then for runtime. Both speak of resident memory, so the second takes over what
-  // the first has read, once and in the same turn only.
-  let handedOver: Status | undefined;
-  function handOver(status: Status): void {
-    handedOver = status;
-    queueMicrotask(() => {
-      handedOver = undefined;
-    });
-  }
+  // Of memory speak process, runtime and container, and before them whoever decides whether there is enough for newcomers.
+  const readStatus = oncePerTurn((): Status => linux?.status() ?? {});
+  const residentBytes = (): number => readStatus().residentBytes ?? readResident();
 
   return {
     errors,
     process() {
       const usage = readUsage();
-      const status = linux?.status() ?? {};
-      handOver(status);
+      const status = readStatus();
       return {
         peakResidentBytes: usage.maxRSS * 1024,
         ...linux?.process(status, secondsByThread(usage)),
         cpuTime: { user: usage.userCPUTime / 1e6, system: usage.systemCPUTime / 1e6 },
         cpuLimit: cpuLimit(),
         uptime: process.uptime(),
-        residentBytes: status.residentBytes ?? readResident(),
+        residentBytes: residentBytes(),
         // Windows tells neither: of switches Node has 0 there, and as major faults all that there are.
         ...(system !== 'win32' && {
           contextSwitches: {
@@ -155,24 +154,19 @@ export function createPlatform(options: PlatformOptions): Platform {
       };
     },
     runtime() {
-      const status = handedOver ?? linux?.status() ?? {};
-      handedOver = undefined;
+      const { stackBytes = 0, swapBytes = 0 } = readStatus();
       const heap = readHeapNow();
       return {
         ...heap,
-        go: goMemory(heap.spaces, {
-          stackBytes: status.stackBytes ?? 0,
-          residentBytes: status.residentBytes ?? readResident(),
-          swapBytes: status.swapBytes ?? 0,
-        }),
+        go: goMemory(heap.spaces, { stackBytes, residentBytes: residentBytes(), swapBytes }),
         gc: gc.read(),
         eventLoopTime: readLoopTime(),
         activeResources: readResources(),
       };
     },
-    container: () => linux?.container(),
+    container: oncePerTurn(() => linux?.container()),
     fileDescriptorLimit: () => linux?.fileDescriptorLimit(),
-    residentBytes: readResident,
+    residentBytes,
     heap() {
       const { spaces, heapLimitBytes } = readHeapNow();
       const { size, used } = sumSpaces(spaces);
@@ -193,5 +187,19 @@ export function createPlatform(options: PlatformOptions): Platform {
       files.close();
     },
     onGcPause: (listener) => gc.onPause(listener),
+  };
+}
+
+/** What is asked for again in the same turn of the event loop, as one collection does, is not read again. */
+function oncePerTurn<T>(read: () => T): () => T {
+  let kept: { readonly value: T } | undefined;
+  return () => {
+    if (kept === undefined) {
+      kept = { value: read() };
+      queueMicrotask(() => {
+        kept = undefined;
+      });
+    }
+    return kept.value;
   };
 }

@@ -113,8 +113,8 @@ describe('createPlatform', () => {
     assert.equal(container, undefined);
     assert.deepEqual(Object.keys(figures.process).sort(), [...required, 'peakResidentBytes'].sort());
     assertFinite(figures, 'figures');
-    // status, limits, the descriptors, the threads, and the two files of the machine: each once.
-    assert.equal(platform.errors.procfs - before, 6);
+    // status, the descriptors, the threads, and the two files of the machine: each once.
+    assert.equal(platform.errors.procfs - before, 5);
     assert.deepEqual(figures.host, {});
     assert.equal(platform.errors.cgroup, 0);
   });
@@ -135,7 +135,7 @@ describe('createPlatform', () => {
     assert.deepEqual(platform.errors, { procfs: 0, cgroup: 0, v8: 0, event_loop: 0 });
   });
 
-  it('takes as CPU limit the smaller of affinity and quota', () => {
+  it('takes as CPU limit the smaller of affinity and quota', async () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
     let fire = () => {};
     let now = 0;
@@ -155,14 +155,21 @@ describe('createPlatform', () => {
     platform.start();
     const limit = () => platform.process().cpuLimit;
     assert.equal(limit(), 1.5);
+    files.set('/sys/fs/cgroup/cpu.max', '100000 100000\n');
+    assert.equal(limit(), 1.5, 'what the last window was divided by');
+    fire();
+    assert.equal(limit(), 1);
     files.set('/sys/fs/cgroup/cpu.max', '300000 100000\n');
+    fire();
     assert.equal(limit(), 2, 'status allows the CPUs 0 and 1');
     files.set('/sys/fs/cgroup/cpu.max', 'max 100000\n');
+    fire();
     assert.equal(limit(), 2);
     files.set(
       '/proc/self/status',
       files.get('/proc/self/status')!.replace(/Cpus_allowed_list:.*/, 'Cpus_allowed_list:\t0-63'),
     );
+    await Promise.resolve();
     assert.equal(limit(), 8, 'eight are online');
     files.set('/sys/devices/system/cpu/online', '0-3\n');
     now = 29_999;
@@ -227,7 +234,7 @@ describe('createPlatform', () => {
     assert.equal(runtime.go.sys_total, figures.residentBytes + 512 * 1024 + runtime.go.heap_released);
   });
 
-  it('looks for other groups every half a minute, and not at each window', () => {
+  it('looks for other groups every half a minute, and not at each window', async () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
     let fire = () => {};
     let now = 0;
@@ -254,11 +261,47 @@ describe('createPlatform', () => {
     files.set('/proc/self/cgroup', files.get('/proc/self/cgroup')!.replace(/0::.*/, '0::/elsewhere'));
     now += 30_000;
     fire();
+    await Promise.resolve();
     assert.equal(platform.container()?.memoryUsageBytes, undefined);
     platform.stop();
   });
 
-  it('reads resident memory once for the process and the runtime figures of one turn', async () => {
+  it('looks at the limit on descriptors every half a minute, and counts what it cannot read then', () => {
+    const { files, recorded } = recordedMachine('v2-container-private-namespace');
+    let fire = () => {};
+    let now = 0;
+    const platform = createPlatform({
+      sampleIntervalMs: 1000,
+      system: 'linux',
+      files: recorded,
+      nowMs: () => now,
+      ticker: {
+        every: (run) => {
+          fire = run;
+          return () => {};
+        },
+        onWake: undefined,
+      },
+    });
+    platform.start();
+    const text = files.get('/proc/self/limits')!;
+    const limitAt = (ms: number) => {
+      now = ms;
+      fire();
+      return platform.process().fileDescriptorLimit;
+    };
+    files.set('/proc/self/limits', text.replace(/(Max open files +)\d+/, '$199999'));
+    assert.deepEqual([29_999, 30_000].map(limitAt), [20_000, 99_999]);
+    const errorsBefore = platform.errors.procfs;
+    files.delete('/proc/self/limits');
+    assert.deepEqual([59_999, 60_000, 89_999].map(limitAt), [99_999, undefined, undefined]);
+    assert.equal(platform.errors.procfs, errorsBefore + 1);
+    files.set('/proc/self/limits', text);
+    assert.equal(limitAt(90_000), 20_000);
+    platform.stop();
+  });
+
+  it('reads resident memory once in a turn', async () => {
     const { files, recorded } = recordedMachine('v2-root');
     const platform = createPlatform({ sampleIntervalMs: 1000, system: 'linux', files: recorded, ...noTimer });
     const grow = () =>
@@ -266,21 +309,18 @@ describe('createPlatform', () => {
         '/proc/self/status',
         files.get('/proc/self/status')!.replace(/VmRSS:.*/, 'VmRSS:\t   99999 kB'),
       );
-    const first = platform.process();
+    const readsBefore = recorded.reads.filter((path) => path === '/proc/self/status').length;
+    const first = platform.residentBytes();
     grow();
-    const { go } = platform.runtime();
-    assert.equal(go.sys_total - go.heap_released, first.residentBytes);
-    const again = platform.runtime().go;
-    assert.equal(again.sys_total - again.heap_released, 99_999 * 1024, 'handed over once only');
-
-    platform.process();
+    const inOneTurn = (): number[] => {
+      const { go } = platform.runtime();
+      return [platform.residentBytes(), platform.process().residentBytes!, go.sys_total - go.heap_released];
+    };
+    assert.deepEqual(inOneTurn(), [first, first, first]);
     await Promise.resolve();
-    files.set(
-      '/proc/self/status',
-      files.get('/proc/self/status')!.replace(/VmRSS:.*/, 'VmRSS:\t   11111 kB'),
-    );
-    const later = platform.runtime().go;
-    assert.equal(later.sys_total - later.heap_released, 11_111 * 1024, 'and not beyond its turn');
+    assert.deepEqual(inOneTurn(), [99_999 * 1024, 99_999 * 1024, 99_999 * 1024]);
+    // Once for each of the two turns, whoever asked.
+    assert.equal(recorded.reads.filter((path) => path === '/proc/self/status').length - readsBefore, 2);
   });
 
   it('changes nothing by being read', () => {
