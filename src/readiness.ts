@@ -10,7 +10,7 @@ export type ReadyReason = (typeof readyReasons)[number];
 export type ReadinessFacts = {
   /** At least once since the start the bus has been connected and our subscriptions in force. */
   busWasThere: boolean;
-  /** When that ended, on the clock of `nowMs`; undefined while it is so. */
+  /** When that ended, on the clock of `nowMs`; undefined while it is so, or never was. */
   busAwaySinceMs: number | undefined;
   /** How long the bus may be away before it counts. */
   graceMs: number;

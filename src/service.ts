@@ -260,7 +260,7 @@ export class Service {
     }
   }
 
-  /** Whoever comes now hears everything: before, our subscriptions were not in force. */
+  /** Our subscriptions are in force. */
   #busIsThere(): void {
     this.#readiness.busWasThere = true;
     this.#readiness.busAwaySinceMs = undefined;
@@ -292,7 +292,7 @@ export class Service {
     return this.bus.denials(subject) > before ? 'denied' : 'taken';
   }
 
-  /** None: whoever comes now is admitted, and hears everything. */
+  /** None: whoever comes now is admitted, and but for an outage within the grace hears everything. */
   get reasonsNotReady(): ReadyReason[] {
     return reasonsNotReady(this.#readinessFacts());
   }

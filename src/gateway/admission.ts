@@ -131,16 +131,16 @@ export function connectionLimit(connectionsMax: number, fileDescriptorLimit: num
   if (fileDescriptorLimit === undefined) return connectionsMax;
   if (fileDescriptorLimit < DESCRIPTORS_LEAST) {
     throw new Error(
-      `the file-descriptor limit is ${fileDescriptorLimit}, and a gateway needs ${DESCRIPTORS_LEAST} at least, ` +
-        `and ${DESCRIPTOR_RESERVE} more than it has clients: raise it (ulimit -n)`,
+      `the file-descriptor limit is ${fileDescriptorLimit}: a gateway needs ${DESCRIPTORS_LEAST} at least, ` +
+        `and ${DESCRIPTOR_RESERVE} more than clients to serve many of them; raise it (ulimit -n)`,
     );
   }
   return Math.max(1, Math.min(connectionsMax, fileDescriptorLimit - DESCRIPTOR_RESERVE));
 }
 
 const DESCRIPTOR_RESERVE = 256;
-/** For a few callers beside those that are open anyway. */
-const DESCRIPTORS_LEAST = 64;
+/** With half of them for HTTP callers, the others are enough for what is open anyway. */
+const DESCRIPTORS_LEAST = 128;
 
 /** Connections of all kinds to one port with which descriptors are nearly used up. Undefined where no limit is known. */
 export function crowdedAtConnections(fileDescriptorLimit: number | undefined): number | undefined {

@@ -64,7 +64,7 @@ function routesOf(dependencies: HttpDependencies, role: AppRole): Route[] {
   ];
 }
 
-/** Every error leaves here, in one shape. */
+/** Every error leaves here, in one shape, and every answer with its date. */
 function errorExit({ log }: HttpDependencies): Middleware {
   return async (context, next) => {
     try {
@@ -83,13 +83,13 @@ function errorExit({ log }: HttpDependencies): Middleware {
         answerJson(context, errorDocument('internal', message), 500);
       }
     }
+    // Node's own would have the process woken once more, at the next full second, to forget the text of it.
+    context.set('date', new Date().toUTCString());
   };
 }
 
 function commonHeaders({ isCorsOrigin }: HttpDependencies): Middleware {
   return (context, next) => {
-    // Node's own would have the process woken once more, at the next full second, to forget the text of this one.
-    context.set('date', new Date().toUTCString());
     context.set('cache-control', 'no-store');
     context.set('x-content-type-options', 'nosniff');
     context.set(corsHeaders(context.req.headers.origin, isCorsOrigin));

@@ -22,7 +22,7 @@
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
  *
- *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240]
+ *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240, after the minutes of clearing up]
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -359,7 +359,7 @@ function renderCaches({ atOnceNs, afterPauseNs }: CacheProbe): string {
 
 function renderIdle(idle: IdleShares): string {
   const { windows, scraped, probed, alone, added, bareAsked, bareAlone, addedByPeer } = idle;
-  const clearingUp = `and in the ${CLEARING_UP_MS / 60_000} minutes before those, while V8 clears up`;
+  const clearingUp = `and in the ${CLEARING_UP_MS / 60_000} minutes before all of them, while V8 clears up`;
   const percent = (value: number): string => `${(100 * value).toFixed(3)} %`;
   const row = (name: string, { median, low, high, mean }: Share): string => {
     const bounds = Number.isNaN(low) ? '' : `${percent(low)} to ${percent(high)}`;
@@ -375,11 +375,11 @@ function renderIdle(idle: IdleShares): string {
     `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | 95 % sure | mean |`,
     '| --- | --- | --- | --- |',
     row('with telemetry, scraped in each', scraped),
-    row('without, asked for /livez in every fourth one', probed),
+    row('without, asked for /livez in every fourth window', probed),
     row('without, left alone in the others', alone),
-    row(`what telemetry adds (target: under ${percent(targets.idleShare)})`, added),
+    row(`what telemetry adds in those (target: under ${percent(targets.idleShare)})`, added),
     row(clearingUp, idle.addedWhileClearingUp),
-    row('of the former, any request to us would', less(probed, alone)),
+    row('of what it adds, any request to us would', less(probed, alone)),
     row("and one to Node's own HTTP server, which says `ok`", less(bareAsked, bareAlone)),
     ...(Number.isNaN(addedByPeer.mean)
       ? []

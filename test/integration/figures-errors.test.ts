@@ -13,7 +13,7 @@ import { startTestService } from '../support/test-service.ts';
 const errorsSeries = 'tidegauge_telemetry_collection_errors_total';
 
 test('a file that cannot be read costs its own figures and a count', { skip: skipWithoutLinux }, async () => {
-  const failing = new Set(['/proc/self/limits', '/proc/stat']);
+  const failing = new Set(['/proc/meminfo', '/proc/stat']);
   const files = createPlatformFiles();
   const service = await startTestService(
     {},
@@ -46,7 +46,9 @@ test('a file that cannot be read costs its own figures and a count', { skip: ski
       [
         'system_cpu_logical_count',
         'system_cpu_time_seconds_total',
-        'tidegauge_process_file_descriptor_limit',
+        'system_memory_limit_bytes',
+        'system_memory_usage_bytes',
+        'system_paging_usage_bytes',
       ],
     );
     assert.deepEqual(

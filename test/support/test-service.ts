@@ -13,7 +13,7 @@ export type TestService = {
   wsUrl: string;
   /** Lines that were logged, with their fields. */
   log: { level: string; message: string; [field: string]: unknown }[];
-  /** When the bus is there, so that whoever connects now hears everything and is told of no gap. */
+  /** After the start: when the bus is there, so that whoever connects hears everything and is told of no gap. */
   ready(): Promise<void>;
   collect(): Promise<Readings>;
   getJson(path: string, init?: RequestInit): Promise<Record<string, never> & { status: number; body: never }>;

@@ -18,7 +18,7 @@ export const telemetryInstruments = {
     counts: 'Figures, or groups of figures, that could not be read. The rest of the collection went on.',
     not: 'Failed exports; those are otel.sdk.exporter.metric_data_point.exported with an error.type.',
     source:
-      'every read, at each collection: files of /proc and of the control group (procfs, cgroup), answers of Node (v8, event_loop, some of procfs), a whole part that gave no figures (platform, gateway, bus, http), and figures that were no finite number (value)',
+      'every read, most of them at each collection: files of /proc and of the control group (procfs, cgroup), answers of Node (v8, event_loop, some of procfs), a whole part that gave no figures (platform, gateway, bus, http), and figures that were no finite number (value)',
     question: 'Which figures are missing or old?',
   },
   'tidegauge.sampler.window.age': {

@@ -75,7 +75,7 @@ export function createLinux(
         threadCpuTime: threads.read(read.threads, used),
       }),
     container: () => cgroup.read(),
-    fileDescriptorLimit: () => procfs.fileDescriptorLimit(),
+    fileDescriptorLimit: () => fileDescriptorLimit,
     fileDescriptorsAtOnce: procfs.fileDescriptorsAtOnce,
     affinity: () => affinity,
     quota: () => cgroup.cpuLimit(),
@@ -85,7 +85,8 @@ export function createLinux(
       if (onlineNow === undefined && online !== undefined) onError('procfs');
       online = onlineNow ?? online;
       countAffinity(procfs.status().cpusAllowed);
-      fileDescriptorLimit = procfs.fileDescriptorLimit();
+      // Where no descriptor is free, it is needed most.
+      fileDescriptorLimit = procfs.fileDescriptorLimit(fileDescriptorLimit);
       cgroup.refresh();
     },
   };

@@ -54,7 +54,7 @@ function secondsByThread({ userCPUTime, systemCPUTime }: NodeJS.ResourceUsage): 
   return { main: (user + system) / 1e6, others: (userCPUTime + systemCPUTime - user - system) / 1e6 };
 }
 
-/** How often to look whether the process was moved to other groups, or CPUs were plugged in: it costs 0.2 ms. */
+/** How often to look after groups, CPUs and the limit on descriptors, which change seldom: it costs 0.2 ms. */
 const refreshIntervalMs = 30_000;
 
 export function createPlatform(options: PlatformOptions): Platform {
@@ -129,7 +129,7 @@ export function createPlatform(options: PlatformOptions): Platform {
 
   // Of memory speak process, runtime and container, and before them whoever decides whether there is enough for newcomers.
   const readStatus = oncePerTurn((): Status => linux?.status() ?? {});
-  const residentBytes = (): number => readStatus().residentBytes ?? readResident();
+  const residentBytes = oncePerTurn((): number => readStatus().residentBytes ?? readResident());
 
   return {
     errors,
@@ -190,7 +190,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   };
 }
 
-/** What is asked for again in the same turn of the event loop, as one collection does, is not read again. */
+/** What is asked for again before the microtasks run, as in one collection, is not read again. */
 function oncePerTurn<T>(read: () => T): () => T {
   let kept: { readonly value: T } | undefined;
   return () => {

@@ -109,7 +109,8 @@ function parseRanges(text: string): [number, number][] | undefined {
 
 export type Procfs = {
   status(): Status;
-  fileDescriptorLimit(): number | undefined;
+  /** Undefined without a limit. Where it cannot be read, what was known before. */
+  fileDescriptorLimit(before?: number): number | undefined;
   fileDescriptors(): number | undefined;
   /** The same, where one look tells: since Linux 6.2. */
   fileDescriptorsAtOnce(): number | undefined;
@@ -144,11 +145,12 @@ export function createProcfs(files: PlatformFiles, nowMs: () => number, onError:
       if (status.residentBytes === undefined || status.threads === undefined) onError();
       return status;
     },
-    fileDescriptorLimit() {
+    fileDescriptorLimit(before) {
       const text = files.read('/proc/self/limits');
+      if (text?.includes('\nMax open files ') === true) return parseFileDescriptorLimit(text);
       // A limit that is unlimited is no error; a file without the line is one.
-      if (text?.includes('\nMax open files ') !== true) onError();
-      return text === undefined ? undefined : parseFileDescriptorLimit(text);
+      onError();
+      return before;
     },
     fileDescriptors: () => fileDescriptorsAtOnce() ?? countByListing(),
   };

@@ -99,8 +99,7 @@ test('the limit in force is the setting, or what descriptors allow less a reserv
   assert.equal(connectionLimit(50_000, undefined), 50_000);
   assert.equal(connectionLimit(50_000, 1_000_000), 50_000);
   assert.equal(connectionLimit(50_000, 20_000), 19_744);
-  assert.equal(connectionLimit(50_000, 100), 1);
-  assert.equal(connectionLimit(50_000, 64), 1);
-  assert.throws(() => connectionLimit(50_000, 63), /is 63, and a gateway needs 64 at least.*ulimit -n/);
+  assert.equal(connectionLimit(50_000, 128), 1);
+  assert.throws(() => connectionLimit(50_000, 127), /is 127: a gateway needs 128 at least.*ulimit -n/);
   assert.deepEqual([undefined, 20_000, 400, 128].map(crowdedAtConnections), [undefined, 19_840, 240, 64]);
 });
