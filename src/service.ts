@@ -82,8 +82,6 @@ export class Service {
   readonly #connectionLimit: number;
   readonly #http: { figures: { activeRequests: number }; servers: Server[] };
   readonly #readiness: { busWasThere: boolean; busAwaySinceMs: number | undefined };
-  /** To the bus, so far. */
-  #links = 0;
   readonly #ticker = new Ticker();
   readonly #stopAskingBus: (() => void)[] = [];
   #drained: Promise<void> | undefined;
@@ -117,7 +115,8 @@ export class Service {
         duplicates: this.#duplicates.suppressed + this.#interest.overlapDuplicates,
         dedupeEntries: this.#duplicates.entries,
         refused: this.#interest.refusedPatterns,
-        gaps: Math.max(0, this.#links - 1),
+        // One for each link but the first.
+        gaps: this.bus.counts.reconnects,
       }),
       platform: this.platform,
       http: () => this.#http.figures,
@@ -134,7 +133,10 @@ export class Service {
       // Whoever was here while the bus was away may have missed something, and nobody can know what.
       ready: (isInForce) => {
         this.gateway.announceBusGap();
-        if (isInForce && this.bus.state === 'connected') this.#busIsThere();
+        // The answer may have come just before the link broke.
+        if (!isInForce || this.bus.state !== 'connected') return;
+        this.#readiness.busWasThere = true;
+        this.#readiness.busAwaySinceMs = undefined;
       },
       message: (message) => {
         if (!this.#duplicates.isDuplicate(message))
@@ -252,18 +254,11 @@ export class Service {
   #onBusState(state: Bus['state']): void {
     this.#log.info({ state, server: this.bus.server }, 'bus');
     if (state === 'connected') {
-      this.#links += 1;
       void this.#newLink.begin();
       this.#measureRoundTrip();
     } else {
       this.#readiness.busAwaySinceMs ??= nowMs();
     }
-  }
-
-  /** Our subscriptions are in force. */
-  #busIsThere(): void {
-    this.#readiness.busWasThere = true;
-    this.#readiness.busAwaySinceMs = undefined;
   }
 
   #measureRoundTrip(): void {

@@ -125,7 +125,7 @@ export const busInstruments = {
     stability: 'ours',
     counts: 'Outages of the bus after which clients were told of a gap.',
     not: 'The messages that told them; those are tidegauge.gaps.',
-    source: 'the service',
+    source: 'the bus adapter: one for each reconnect',
     question: 'How often was something missed for want of the bus?',
   },
 } as const satisfies Declarations;
