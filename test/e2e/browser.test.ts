@@ -137,7 +137,7 @@ describe('a browser', { skip: await skipWithout('chromium') }, () => {
       nats = await startNatsServer();
       publisher = await connectNats({ servers: nats.url });
       gateway = await startGateway({ NATS_URL: nats.url, TIDEGAUGE_SAMPLE_INTERVAL: '250ms' });
-      await until('it is ready', async () => (await fetch(`${gateway.url}/readyz`)).ok);
+      await gateway.ready();
     });
     after(async () => {
       await gateway?.stop();

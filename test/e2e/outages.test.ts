@@ -67,7 +67,7 @@ test(`${OUTAGES} outages under load: nobody is cut, nothing is lost in silence, 
   };
   let publishing: Promise<void> | undefined;
   try {
-    await until('the bus is there', async () => (await fetch(`${gateway.url}/readyz`)).ok);
+    await gateway.ready();
     for (let index = 0; index < CLIENTS; index += 1) {
       const client = await connectClient(gateway.wsUrl);
       const channels = channelSets[index % channelSets.length]!;

@@ -49,8 +49,7 @@ async function startBridge(t: TestContext, server: NatsServer) {
     TIDEGAUGE_ALLOWED_CHANNELS: 'public.>,news.*',
   });
   t.after(() => gateway.stop());
-  // Until then subscriptions are not asked for, and everybody is told of a gap.
-  await until('it is ready', async () => (await fetch(`${gateway.url}/readyz`)).ok);
+  await gateway.ready();
   const publish = (subject: string) =>
     fetch(`${gateway.url}/publish/${subject}`, {
       method: 'POST',

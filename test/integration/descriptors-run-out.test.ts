@@ -28,7 +28,8 @@ test('with too few descriptors to serve anybody it does not start, and says how 
   try {
     await until('it has ended', () => child.exit);
     assert.deepEqual(child.exit, { code: 78, signal: null });
-    assert.match(child.log(), /^the file-descriptor limit is 127: a gateway needs 128 at least/m);
+    const words = `the file-descriptor limit is ${LIMIT - 1}: a gateway needs ${LIMIT} at least`;
+    assert.ok(child.log().startsWith(words), child.log());
   } finally {
     await child.stop();
   }

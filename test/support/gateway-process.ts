@@ -13,6 +13,8 @@ export type GatewayProcess = {
   wsUrl: string;
   /** The JSON lines of its log so far. */
   lines(): LogLine[];
+  /** After the start: when the bus is there, so that whoever connects hears everything and is told of no gap. */
+  ready(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -65,6 +67,7 @@ export async function startGateway(
     adminUrl: String(listening.adminUrl),
     wsUrl: `${url.replace('http', 'ws')}/ws`,
     lines,
+    ready: () => until('it is ready', async () => (await fetch(`${url}/readyz`)).ok).then(() => undefined),
     stop: async () => void (await child.stop()),
   };
 }

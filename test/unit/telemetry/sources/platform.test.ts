@@ -11,6 +11,29 @@ import { recordedFiles, recordedMachine } from '../../../support/recorded-files.
 const noTimer = { ticker: { every: () => () => {}, onWake: undefined } };
 const required = ['cpuTime', 'cpuLimit', 'uptime', 'residentBytes', 'contextSwitches', 'pageFaults'];
 
+/** On a recorded machine, started, and its windows closed by the test. */
+function startByHand(files: ReturnType<typeof recordedFiles>) {
+  let close = (): void => {};
+  let nowMs = 0;
+  const every = (run: () => void): (() => void) => {
+    close = run;
+    return () => {};
+  };
+  const platform = createPlatform({
+    sampleIntervalMs: 1000,
+    system: 'linux',
+    files,
+    nowMs: () => nowMs,
+    ticker: { every, onWake: undefined },
+  });
+  platform.start();
+  const tickAt = (ms: number): void => {
+    nowMs = ms;
+    close();
+  };
+  return { platform, tickAt };
+}
+
 function readAll(platform: Platform) {
   return {
     process: platform.process(),
@@ -137,33 +160,18 @@ describe('createPlatform', () => {
 
   it('takes as CPU limit the smaller of affinity and quota', async () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
-    let fire = () => {};
-    let now = 0;
-    const platform = createPlatform({
-      sampleIntervalMs: 1000,
-      system: 'linux',
-      files: recorded,
-      nowMs: () => now,
-      ticker: {
-        every: (run) => {
-          fire = run;
-          return () => {};
-        },
-        onWake: undefined,
-      },
-    });
-    platform.start();
+    const { platform, tickAt } = startByHand(recorded);
     const limit = () => platform.process().cpuLimit;
     assert.equal(limit(), 1.5);
     files.set('/sys/fs/cgroup/cpu.max', '100000 100000\n');
     assert.equal(limit(), 1.5, 'what the last window was divided by');
-    fire();
+    tickAt(0);
     assert.equal(limit(), 1);
     files.set('/sys/fs/cgroup/cpu.max', '300000 100000\n');
-    fire();
+    tickAt(0);
     assert.equal(limit(), 2, 'status allows the CPUs 0 and 1');
     files.set('/sys/fs/cgroup/cpu.max', 'max 100000\n');
-    fire();
+    tickAt(0);
     assert.equal(limit(), 2);
     files.set(
       '/proc/self/status',
@@ -172,16 +180,13 @@ describe('createPlatform', () => {
     await Promise.resolve();
     assert.equal(limit(), 8, 'eight are online');
     files.set('/sys/devices/system/cpu/online', '0-3\n');
-    now = 29_999;
-    fire();
+    tickAt(29_999);
     assert.equal(limit(), 8, 'which is looked at every half a minute');
-    now = 30_000;
-    fire();
+    tickAt(30_000);
     assert.equal(limit(), 4, 'as the sampler has seen since');
     const errorsBefore = platform.errors.procfs;
     files.delete('/sys/devices/system/cpu/online');
-    now = 60_000;
-    fire();
+    tickAt(60_000);
     assert.equal(limit(), 4, 'and as it was while it cannot look');
     assert.equal(platform.errors.procfs, errorsBefore + 1);
     platform.stop();
@@ -192,26 +197,10 @@ describe('createPlatform', () => {
     files.set('/sys/fs/cgroup/cpu.max', '50000 100000\n');
     const usage = { ...process.resourceUsage(), userCPUTime: 7_000_000, systemCPUTime: 2_000_000 };
     context.mock.method(process, 'resourceUsage', () => ({ ...usage }));
-    let fire = () => {};
-    let now = 0;
-    const platform = createPlatform({
-      sampleIntervalMs: 1000,
-      system: 'linux',
-      files: recorded,
-      nowMs: () => now,
-      ticker: {
-        every: (run) => {
-          fire = run;
-          return () => {};
-        },
-        onWake: undefined,
-      },
-    });
-    platform.start();
-    now = 2_000;
+    const { platform, tickAt } = startByHand(recorded);
     usage.userCPUTime += 500_000;
     usage.systemCPUTime += 125_000;
-    fire();
+    tickAt(2_000);
     // Of two seconds on half a CPU.
     assert.deepEqual(platform.window().cpuUtilization, { user: 0.5, system: 0.125 });
     platform.stop();
@@ -236,31 +225,15 @@ describe('createPlatform', () => {
 
   it('looks for other groups every half a minute, and not at each window', async () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
-    let fire = () => {};
-    let now = 0;
-    const platform = createPlatform({
-      sampleIntervalMs: 1000,
-      system: 'linux',
-      files: recorded,
-      nowMs: () => now,
-      ticker: {
-        every: (run) => {
-          fire = run;
-          return () => {};
-        },
-        onWake: undefined,
-      },
-    });
-    platform.start();
+    const { platform, tickAt } = startByHand(recorded);
     const looks = () => recorded.reads.filter((path) => path === '/proc/self/cgroup').length;
     const atStart = looks();
-    for (now = 1_000; now < 90_000; now += 1_000) fire();
+    for (let ms = 1_000; ms < 90_000; ms += 1_000) tickAt(ms);
     assert.equal(looks() - atStart, 2);
     // A group that was moved elsewhere, where nothing is limited.
     assert.equal(platform.container()?.memoryLimitBytes, 512 * 1024 * 1024);
     files.set('/proc/self/cgroup', files.get('/proc/self/cgroup')!.replace(/0::.*/, '0::/elsewhere'));
-    now += 30_000;
-    fire();
+    tickAt(120_000);
     await Promise.resolve();
     assert.equal(platform.container()?.memoryUsageBytes, undefined);
     platform.stop();
@@ -268,26 +241,10 @@ describe('createPlatform', () => {
 
   it('looks at the limit on descriptors every half a minute, and stays with it when it cannot, which counts', () => {
     const { files, recorded } = recordedMachine('v2-container-private-namespace');
-    let fire = () => {};
-    let now = 0;
-    const platform = createPlatform({
-      sampleIntervalMs: 1000,
-      system: 'linux',
-      files: recorded,
-      nowMs: () => now,
-      ticker: {
-        every: (run) => {
-          fire = run;
-          return () => {};
-        },
-        onWake: undefined,
-      },
-    });
-    platform.start();
+    const { platform, tickAt } = startByHand(recorded);
     const text = files.get('/proc/self/limits')!;
     const limitAt = (ms: number) => {
-      now = ms;
-      fire();
+      tickAt(ms);
       return platform.process().fileDescriptorLimit;
     };
     files.set('/proc/self/limits', text.replace(/(Max open files +)\d+/, '$199999'));
