@@ -8,14 +8,13 @@
  *   processor's caches between two collections, by memory alone;
  * - a sampler's window and one scrape each five seconds as a share of a core: the gateway as it comes beside one with a
  *   no-op in telemetry's place and without windows or looks at the event loop, both idle with as many clients in the
- *   same five seconds, by the scheduler's own account, which the kernel keeps in nanoseconds. In every fourth window the
+ *   same five seconds, by the scheduler's own account, which the kernel keeps in nanoseconds. In some windows the
  *   other is asked for /livez, and Node's own HTTP server for a word: what comes each five seconds finds the processor's
  *   caches full of other things, and costs several times what it does in a loop, whatever it is. Medians of windows, how
  *   sure those are (neighbours on the machine make fifteen of them scatter by a third), and means. For some minutes after
  *   the dialling V8 clears up, a tenth of a second now and then and a little all the time; those windows are told apart
- *   from the others. The peer is
- *   a process with no client at all that has the default metrics of prom-client and is scraped as well: what it takes more
- *   than Node's own HTTP server left alone.
+ *   from the others. The peer is a process with no client at all that has the default metrics of prom-client and is scraped
+ *   as well: what it takes more than Node's own HTTP server left alone.
  *
  * The peers are there where prom-client is found.
  *
@@ -76,6 +75,8 @@ const ROUNDS = 1_000;
 /** Between two rounds: nobody would ask more often, and other work displaces what is in the caches. */
 const PAUSE_MS = 10;
 const WINDOW_MS = 5_000;
+/** Of so many windows one has a request to those that nobody asks in the others. */
+const PROBED_OF = 4;
 /** What was posted meanwhile is done. */
 const SETTLE_MS = 10_000;
 /** With --trace-gc its last collections that it makes without need come 100 and 210 s after the start, and then none. */
@@ -269,7 +270,7 @@ async function measureIdleShares(connections: number, seconds: number): Promise<
   await wait(SETTLE_MS);
   const idle = { full, bare, floor, peer };
   const early = await measureWindows(idle, CLEARING_UP_MS / WINDOW_MS);
-  const windows = Math.max(4, Math.round((seconds * 1000) / WINDOW_MS));
+  const windows = Math.max(PROBED_OF, Math.round((seconds * 1000) / WINDOW_MS));
   const shares = await measureWindows(idle, windows);
   await endAll();
   const told = idleShares.map((name) => [name, share(shares[name])]);
@@ -286,7 +287,7 @@ async function measureWindows({ full, bare, floor, peer }: Idle, windows: number
   const processes = [full, bare, floor, ...(peer === undefined ? [] : [peer])];
   const shares = Object.fromEntries(idleShares.map((name) => [name, []])) as unknown as IdleWindows;
   for (let window = 0; window < windows; window += 1) {
-    const isProbed = window % 4 === 3;
+    const isProbed = window % PROBED_OF === PROBED_OF - 1;
     const beginMs = performance.now();
     const before = processes.map(({ child }) => scheduledSeconds(child.pid));
     for (const scraped of [full, peer]) if (scraped !== undefined) await ask(`${scraped.url}/metrics`);
@@ -375,7 +376,7 @@ function renderIdle(idle: IdleShares): string {
     `| share of a core, idle, in ${windows} windows of ${WINDOW_MS / 1000} s | median | 95 % sure | mean |`,
     '| --- | --- | --- | --- |',
     row('with telemetry, scraped in each', scraped),
-    row('without, asked for /livez in every fourth window', probed),
+    row(`without, asked for /livez in one window of ${PROBED_OF}`, probed),
     row('without, left alone in the others', alone),
     row(`what telemetry adds in those (target: under ${percent(targets.idleShare)})`, added),
     row(clearingUp, idle.addedWhileClearingUp),
