@@ -1,6 +1,7 @@
 /**
  * The process edge: environment, arguments and signals in, log lines and an exit code out. The only reader of
- * process.env. Exit codes: 0 after a drain, 78 for settings, or a limit on descriptors, that it cannot work with, 1 for anything else.
+ * process.env. Exit codes: 0 after a drain, 78 for settings, or a limit on descriptors, that it cannot work with, 1 for
+ * anything else.
  */
 import { fork, type StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
