@@ -93,7 +93,7 @@ function locate(path: string, mount: Mount): Group | undefined {
   }
   // Where only steps upwards are left of the root, the mount shows a parent of the group without saying which child
   // leads to it: the parent's limits bind, but its use is not the group's.
-  const above = root.slice(common).every((name) => name === '..') && group[common] !== '..';
+  const above = root.slice(common).every((name) => name === '..');
   return above ? { version, own: undefined, lineage: [mount.point] } : undefined;
 }
 

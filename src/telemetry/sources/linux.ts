@@ -39,7 +39,7 @@ export function createLinux(
   const procfs = createProcfs(files, nowMs, () => onError('procfs'));
   const threads = createThreadTimes(files, () => onError('procfs'));
   const cgroup = createCgroup(files, () => onError('cgroup'));
-  const readOnline = () => files.readWhole('/sys/devices/system/cpu/online');
+  const readOnline = () => files.read('/sys/devices/system/cpu/online');
   let online = readOnline();
   const keep = lastKept<Status>();
   let cpusAllowed: string | undefined;

@@ -389,6 +389,10 @@ test('saturation is the share of each limit, from 0 to 1', async () => {
   figures.container = undefined;
   figures.runtime.heapLimitBytes = 56_000;
   assert.equal((await saturation()).memory, 0.25);
+  figures.gateway.connectionLimit = 0;
+  assert.equal((await saturation()).connections, 1, 'more than a limit of nothing');
+  figures.gateway.active = 0;
+  assert.equal((await saturation()).connections, 0);
 });
 
 /** Every value of every attribute of the histograms, once. */

@@ -92,6 +92,11 @@ describe('findGroups', () => {
       find('/a:b/c', v2('/', '/mnt/my\\040groups', 'shared:9 master:2 '))[0]?.own,
       '/mnt/my groups/a:b/c',
     );
+    assert.deepEqual(find('/my group/c', v2('/my\\040group'))[0]?.own, '/sys/fs/cgroup/c');
+  });
+
+  it('finds a group below a mount at the root of all folders', () => {
+    assert.deepEqual(find('/a', v2('/', '/'))[0]?.lineage, ['/a', '/']);
   });
 
   it('finds nothing for a removed group, nor in empty or cut texts', () => {

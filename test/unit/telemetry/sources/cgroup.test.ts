@@ -72,6 +72,13 @@ describe('on v1', () => {
     assert.equal(cgroup.read()?.memoryLimitBytes, 256 * mib);
   });
 
+  it('counts what was killed, and not that memory is short now', () => {
+    const { cgroup, files } = open('v1-limits-from-host');
+    const path = [...files.keys()].find((name) => name.endsWith('/memory.oom_control'))!;
+    files.set(path, 'oom_kill_disable 0\nunder_oom 1\noom_kill 3\n');
+    assert.equal(cgroup.read()?.memoryEvents?.oom_kill, 3);
+  });
+
   it('takes the smaller quota of the parent', () => {
     const { cgroup, files } = open('v1-limits-from-host');
     files.set('/sys/fs/cgroup/cpu/docker/cpu.cfs_quota_us', '25000\n');

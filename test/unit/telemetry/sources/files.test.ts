@@ -4,11 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,6 +103,24 @@ describe('createPlatformFiles', () => {
     files.close();
     assert.equal(held(), 0);
     readAll();
+    assert.equal(held(), 0);
+  });
+
+  it('keeps the descriptor of a folder within the same bound, and tells its size without one too', onLinux, () => {
+    const files = createPlatformFiles(1);
+    const size = statSync(folder).size;
+    assert.equal(files.folderSize(folder), size);
+    assert.equal(held(), 0);
+    files.keep();
+    assert.equal(files.folderSize(folder), size);
+    assert.equal(files.folderSize(folder), size);
+    assert.equal(held(), 1);
+    const below = join(folder, 'below');
+    mkdirSync(below);
+    assert.equal(files.folderSize(below), statSync(below).size);
+    assert.equal(files.read(write('a', 'text')), 'text');
+    assert.equal(held(), 1);
+    files.close();
     assert.equal(held(), 0);
   });
 
