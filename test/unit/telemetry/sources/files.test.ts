@@ -106,23 +106,27 @@ describe('createPlatformFiles', () => {
     assert.equal(held(), 0);
   });
 
-  it('keeps the descriptor of a folder within the same bound, and tells its size without one too', onLinux, () => {
-    const files = createPlatformFiles(1);
-    const size = statSync(folder).size;
-    assert.equal(files.folderSize(folder), size);
-    assert.equal(held(), 0);
-    files.keep();
-    assert.equal(files.folderSize(folder), size);
-    assert.equal(files.folderSize(folder), size);
-    assert.equal(held(), 1);
-    const below = join(folder, 'below');
-    mkdirSync(below);
-    assert.equal(files.folderSize(below), statSync(below).size);
-    assert.equal(files.read(write('a', 'text')), 'text');
-    assert.equal(held(), 1);
-    files.close();
-    assert.equal(held(), 0);
-  });
+  it(
+    'keeps the descriptor of a folder within the same bound, and tells its size without one too',
+    onLinux,
+    () => {
+      const files = createPlatformFiles(1);
+      const size = statSync(folder).size;
+      assert.equal(files.folderSize(folder), size);
+      assert.equal(held(), 0);
+      files.keep();
+      assert.equal(files.folderSize(folder), size);
+      assert.equal(files.folderSize(folder), size);
+      assert.equal(held(), 1);
+      const below = join(folder, 'below');
+      mkdirSync(below);
+      assert.equal(files.folderSize(below), statSync(below).size);
+      assert.equal(files.read(write('a', 'text')), 'text');
+      assert.equal(held(), 1);
+      files.close();
+      assert.equal(held(), 0);
+    },
+  );
 
   it('opens anew what was lost', onLinux, () => {
     const files = createPlatformFiles();
