@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
+import { parseDurationMs } from './durations.ts';
 import { MESSAGE_BYTES, PLACE_BYTES } from './gateway/backlog.ts';
 import { shownValue } from './shown-value.ts';
 
@@ -26,7 +27,6 @@ export type SettingDeclaration = {
   schema: z.ZodType;
 };
 
-const durationUnitsMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const sizeUnits: Record<string, number> = {
   B: 1,
   KiB: 2 ** 10,
@@ -36,13 +36,6 @@ const sizeUnits: Record<string, number> = {
   MB: 1e6,
   GB: 1e9,
 };
-
-/** `250ms`, `5s`, `1.5m`, `2h`, or `0`. Milliseconds; undefined when it is not a duration. */
-export function parseDurationMs(text: string): number | undefined {
-  if (text === '0') return 0;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
-  return match ? Number(match[1]) * durationUnitsMs[match[2]!]! : undefined;
-}
 
 /** `512B`, `16KiB`, `1MiB`, `1.5GiB`, decimal `kB`, `MB`, `GB`, or a bare number of bytes. Undefined when it is not a size. */
 export function parseSizeBytes(text: string): number | undefined {

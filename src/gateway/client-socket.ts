@@ -19,7 +19,7 @@ export type ClientEvents = {
   /** It broke a rule; the close frame that says so has been written. */
   violated(client: Connection, reason: CloseReason): void;
   /** A close frame is due, and `write` writes it, unless there has been one. */
-  closeFrame(client: Connection, write: () => void): void;
+  closeFrame(client: Connection, write: () => void, code?: number): void;
   /** The TCP connection has ended. 1006: without a close frame from the client. */
   closed(client: Connection, code: number): void;
 };
@@ -61,7 +61,7 @@ export class ClientSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     const write = (): void => super.close(code, reason);
     if (this.#connection === undefined) write();
-    else this.#events?.closeFrame(this.#connection, write);
+    else this.#events?.closeFrame(this.#connection, write, code);
   }
 }
 

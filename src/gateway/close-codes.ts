@@ -49,6 +49,11 @@ const kinds = {
     initiator: 'server',
     when: 'a ping stayed unanswered for TIDEGAUGE_PONG_TIMEOUT',
   },
+  admin: {
+    code: 1012,
+    initiator: 'server',
+    when: 'somebody asked for it with DELETE /connections/:id, perhaps with another code',
+  },
   drain: { code: 1012, initiator: 'server', when: 'this gateway is shutting down' },
 } as const satisfies Record<string, CloseKind>;
 

@@ -27,6 +27,9 @@ export type Peer = {
 };
 
 const OPEN = 1;
+/** In place of a close code (RFC 6455 section 7.4.1). */
+const NO_CODE = 1005;
+const NO_FRAME = 1006;
 /** Bytes of our own messages that may wait for a client, or for the bus: whoever asks decides how many there are. */
 export const OWN_WAITING_MAX = 64 * 1024;
 
@@ -71,11 +74,36 @@ export type Reply = {
   isEarly: boolean;
 };
 
+/** Who it is, and since when. */
+export type ConnectionIdentity = {
+  id: string;
+  remoteAddress: string;
+  userAgent: string | undefined;
+  /** In the order of the opens. */
+  number: number;
+  nowMs: number;
+  unixMs: number;
+};
+
+/** How it ended. */
+export type ConnectionEnding = {
+  reason: CloseReason;
+  initiator: CloseInitiator;
+  /** Of our close frame where we began, else of the client's; 1005: the frame had none; 1006: there was no frame. */
+  code: number;
+  /** As it was when the close began. */
+  bufferedBytes: number;
+  subscriptions: number;
+};
+
 export class Connection {
   readonly counts: ConnectionCounts;
   readonly id: string;
   readonly remoteAddress: string;
+  readonly userAgent: string | undefined;
+  readonly number: number;
   readonly openedAtMs: number;
+  readonly openedAtUnixMs: number;
   /** Monotonic milliseconds of the last message in either direction, or of the open. */
   lastMessageAtMs: number;
   /** Owned by the audience: itself, the place in it, and the number of the next message to send. */
@@ -93,6 +121,10 @@ export class Connection {
   pingedAtMs: number;
   awaitsPong = false;
   heartbeatSlot: Set<Connection> | undefined;
+  /** Of the last of our pings that was answered. */
+  rttMs: number | undefined;
+  /** Times that it was told of something missed. */
+  gaps = 0;
 
   readonly #peer: Peer;
   readonly #wire: Wire;
@@ -102,6 +134,10 @@ export class Connection {
   #queue: SendQueue | undefined;
   #closing = false;
   #cause: CloseReason | undefined;
+  /** Of our close frame, which may be an answer. */
+  #sentCode: number | undefined;
+  /** As it was when the close began. */
+  #atClose: Pick<ConnectionEnding, 'bufferedBytes' | 'subscriptions'> | undefined;
   #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
   /** With the policy `drop`: it skips what comes until nothing waits any more. */
   #isSkipping = false;
@@ -109,7 +145,7 @@ export class Connection {
   #held: HeldMessages | undefined;
 
   constructor(
-    identity: { id: string; remoteAddress: string; nowMs: number },
+    identity: ConnectionIdentity,
     peer: Peer,
     wire: Wire,
     limits: ConnectionLimits,
@@ -117,7 +153,10 @@ export class Connection {
   ) {
     this.id = identity.id;
     this.remoteAddress = identity.remoteAddress;
+    this.userAgent = identity.userAgent;
+    this.number = identity.number;
     this.openedAtMs = identity.nowMs;
+    this.openedAtUnixMs = identity.unixMs;
     this.lastMessageAtMs = identity.nowMs;
     this.pingedAtMs = identity.nowMs;
     this.#peer = peer;
@@ -130,6 +169,16 @@ export class Connection {
   get state(): ConnectionState {
     if (this.isClosing) return 'closing';
     return this.isCongested ? 'congested' : 'open';
+  }
+
+  /** What it hears. */
+  get patterns(): readonly string[] {
+    return this.membership?.patterns ?? [];
+  }
+
+  /** How many channels it has asked for, or hears without having asked; once it is closing, as it was before. */
+  get subscriptions(): number {
+    return this.#atClose?.subscriptions ?? this.channels?.size ?? this.patterns.length;
   }
 
   /** Whether it has been counted as closing. */
@@ -399,24 +448,26 @@ export class Connection {
     this.receiveBudget?.credit(stallMs);
   }
 
-  /** Begins to close. The first cause wins; a later call changes nothing. */
-  close(reason: CloseReason, code: number = closeKinds[reason].code): void {
+  /** Begins to close. The first cause wins; a later call changes nothing. `text` is for the client, 123 bytes at most. */
+  close(reason: CloseReason, code: number = closeKinds[reason].code, text: string = reason): void {
     if (this.#cause !== undefined || this.#peer.readyState !== OPEN) return this.noticeClosing();
+    this.#noteClose();
     // What the client was still to hear is written while it may be: no data frame follows a close frame.
     this.#cause = reason;
     if (reason !== 'slow_consumer') {
       this.#events.beforeClose(this);
       this.#release(this.#events.nowMs());
     }
-    this.#peer.close(code, reason);
+    this.#peer.close(code, text);
   }
 
   /**
    * The WebSocket is about to write a close frame: ours, or its answer to the client's or to a breach of the
-   * protocol. `write` lets it, and writes nothing when there has been one.
+   * protocol. `write` lets it, and writes nothing when there has been one. Without a code it has none.
    */
-  closeFrame(write: () => void): void {
+  closeFrame(write: () => void, code = NO_CODE): void {
     this.noticeClosing();
+    this.#sentCode ??= code;
     // Its age is nobody's measure: the WebSocket library gives the whole closing a time of its own.
     this.#writeControlFrame('close', write, Number.POSITIVE_INFINITY);
   }
@@ -438,14 +489,21 @@ export class Connection {
   noticeClosing(): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.#noteClose();
     this.#events.closing(this);
+  }
+
+  #noteClose(): void {
+    if (this.#atClose !== undefined) return;
+    const bufferedBytes = (this.#queue?.recordedBytes ?? 0) + (this.#held?.bytes ?? 0);
+    this.#atClose = { bufferedBytes, subscriptions: this.subscriptions };
   }
 
   /**
    * The TCP connection has ended. What was never taken becomes dropped; the counts are final after this.
    * `code` is the close code received, 1006 when there was no close frame.
    */
-  ended(code: number): { reason: CloseReason; initiator: CloseInitiator } {
+  ended(code: number): ConnectionEnding {
     this.noticeClosing();
     if (this.#queue !== undefined) {
       this.#queue = undefined;
@@ -455,6 +513,12 @@ export class Connection {
     this.counts.wait(-queued);
     this.counts.drop('closed', queued);
     const reason = this.#cause ?? clientCloseReason(code);
-    return { reason, initiator: closeKinds[reason].initiator };
+    const { initiator } = closeKinds[reason];
+    return {
+      ...this.#atClose!,
+      reason,
+      initiator,
+      code: initiator === 'server' ? (this.#sentCode ?? NO_FRAME) : code,
+    };
   }
 }

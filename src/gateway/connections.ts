@@ -3,7 +3,6 @@
  * congested or closing. Whoever asks for figures does not go through all rows: ten thousand cost milliseconds.
  */
 
-import type { ConnectionPage, ConnectionRow } from '../reports/connections.ts';
 import type { Connection } from './connection.ts';
 
 /** What the live connections are doing at one instant. */
@@ -22,6 +21,8 @@ export class Connections {
   /** The few that need a look more often than the rest. */
   readonly congested: Set<Connection> = new Set();
   peak = 0;
+  /** Number of the last one that was opened. */
+  newest = 0;
   /** How many take no more messages, and have not ended yet. */
   closing = 0;
   #openedAtMsSum = 0;
@@ -30,8 +31,13 @@ export class Connections {
     return this.#rows.size;
   }
 
+  get(id: string): Connection | undefined {
+    return this.#rows.get(id);
+  }
+
   add(connection: Connection): void {
     this.#rows.set(connection.id, connection);
+    this.newest = connection.number;
     this.#openedAtMsSum += connection.openedAtMs;
     if (this.#rows.size > this.peak) this.peak = this.#rows.size;
   }
@@ -40,6 +46,7 @@ export class Connections {
     if (this.#rows.delete(connection.id)) this.#openedAtMsSum -= connection.openedAtMs;
   }
 
+  /** In the order in which they were opened. */
   [Symbol.iterator](): IterableIterator<Connection> {
     return this.#rows.values();
   }
@@ -64,16 +71,6 @@ export class Connections {
       closing: this.closing,
     };
   }
-
-  /** The oldest connections, `limit` at most. */
-  page(limit: number, nowMs: number): ConnectionPage {
-    const rows: ConnectionRow[] = [];
-    for (const connection of this.#rows.values()) {
-      if (rows.length >= limit) break;
-      rows.push(rowOf(connection, nowMs));
-    }
-    return { rows, truncated: this.#rows.size > rows.length };
-  }
 }
 
 /**
@@ -82,18 +79,4 @@ export class Connections {
  */
 export function onGrid(ms: number): number {
   return Math.floor(ms * 4) / 4;
-}
-
-function rowOf(connection: Connection, nowMs: number): ConnectionRow {
-  const { counts } = connection;
-  return {
-    id: connection.id,
-    remoteAddr: connection.remoteAddress,
-    durationSeconds: (nowMs - connection.openedAtMs) / 1000,
-    messagesSent: counts.messagesSent,
-    messagesReceived: counts.messagesReceived,
-    bytesSent: counts.payloadBytesSent,
-    bytesReceived: counts.payloadBytesReceived,
-    idleSeconds: (nowMs - connection.lastMessageAtMs) / 1000,
-  };
 }

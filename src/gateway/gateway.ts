@@ -4,7 +4,12 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { ReadyReason } from '../readiness.ts';
-import type { ConnectionPage } from '../reports/connections.ts';
+import type {
+  ConnectionPage,
+  ConnectionQuery,
+  ConnectionRow,
+  UnusableCursor,
+} from '../reports/connections.ts';
 import type { GatewayFigures } from '../telemetry/figures.ts';
 import type { Every } from '../ticker.ts';
 import {
@@ -15,7 +20,15 @@ import {
   rejectionOf,
 } from './admission.ts';
 import type { ClientEvents } from './client-socket.ts';
-import { Connection, type ConnectionEvents, type Peer, type SlowPolicy } from './connection.ts';
+import { ClosedConnections } from './closed-connections.ts';
+import {
+  Connection,
+  type ConnectionEnding,
+  type ConnectionEvents,
+  type Peer,
+  type SlowPolicy,
+} from './connection.ts';
+import { ConnectionList, type ConnectionListing, rowOf } from './connection-list.ts';
 import { Connections, onGrid } from './connections.ts';
 import { Drain, type DrainSettings } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
@@ -24,6 +37,7 @@ import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
 import { Listener } from './listener.ts';
 import type { GatewayRecorder } from './recorder.ts';
+import { type AddressShown, shownAddress } from './remote-address.ts';
 import type { Wire } from './send-queue.ts';
 import {
   type BusAnswers,
@@ -35,6 +49,7 @@ import {
   sayReconnect,
   welcome,
 } from './session.ts';
+import { SharedTexts } from './shared-texts.ts';
 
 export type GatewaySettings = SessionRules &
   HubSettings &
@@ -47,7 +62,7 @@ export type GatewaySettings = SessionRules &
     bufferedAgeMaxMs: number;
     pingIntervalMs: number;
     pongTimeoutMs: number;
-    remoteAddr: 'full' | 'masked' | 'off';
+    remoteAddr: AddressShown;
     /** Age of a waiting message at which the fan-out counts as saturated. */
     fanoutLagMaxMs: number;
     /** Places in force. */
@@ -72,17 +87,20 @@ export type GatewaySurroundings = {
 
 /** How long a client may take to answer our close frame. */
 const CLOSE_TIMEOUT_MS = 3_000;
-/** How often the totals are checked against all rows. It is a walk through the whole table. */
+/** How often the totals are checked against all rows, which is a walk through the whole table, and old listings forgotten. */
 const AUDIT_INTERVAL_MS = 30_000;
 
 export class Gateway {
   readonly hub: Hub;
   readonly ledger: Ledger = new Ledger();
   readonly connections: Connections = new Connections();
+  readonly closedConnections: ClosedConnections = new ClosedConnections();
   readonly drain: Drain;
   readonly #settings: GatewaySettings;
   readonly #around: GatewaySurroundings;
   readonly #session: SessionSurroundings;
+  readonly #list: ConnectionList;
+  readonly #userAgents = new SharedTexts();
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
   readonly #isAllowedOrigin: (origin: string, host: string | undefined) => boolean;
@@ -111,6 +129,10 @@ export class Gateway {
     this.drain = new Drain(this.connections, settings, {
       ...around,
       sayReconnect: (connection, afterMs) => sayReconnect(connection, afterMs, around),
+    });
+    this.#list = new ConnectionList(this.connections, this.closedConnections, {
+      nowMs: around.nowMs,
+      remoteAddr: settings.remoteAddr,
     });
     this.#heartbeat = new Heartbeat(this.connections, this.ledger, settings, around.nowMs());
     this.#listener = new Listener(
@@ -161,6 +183,7 @@ export class Gateway {
     if (nowMs - this.#auditedAtMs < AUDIT_INTERVAL_MS) return;
     this.#auditedAtMs = nowMs;
     this.audit();
+    this.#list.forgetOld();
   }
 
   /** Checks the totals against all rows. What it finds shows in the figures until the next audit. */
@@ -191,17 +214,20 @@ export class Gateway {
   }
 
   /** A handshake has been completed. */
-  open(peer: Peer, wire: Wire, remote: { address: string; port: number }, startedMs: number): Connection {
-    const { nowMs, nonce, recorder } = this.#around;
+  open(peer: Peer, wire: Wire, remote: Remote, startedMs: number): Connection {
+    const { nowMs, unixMs, nonce, recorder } = this.#around;
     const now = nowMs();
+    this.ledger.handshakes.active -= 1;
+    this.ledger.opened += 1;
     const identity = {
       id: `client_${nonce()}`,
       remoteAddress: shownAddress(remote, this.#settings.remoteAddr),
+      userAgent: this.#userAgents.take(remote.userAgent),
+      number: this.ledger.opened,
       nowMs: onGrid(now),
+      unixMs: unixMs(),
     };
     const connection = new Connection(identity, peer, wire, this.#settings, this.#connectionEvents);
-    this.ledger.handshakes.active -= 1;
-    this.ledger.opened += 1;
     this.connections.add(connection);
     this.#heartbeat.add(connection, this.#around.random());
     recorder.handshake((now - startedMs) / 1000);
@@ -215,7 +241,7 @@ export class Gateway {
     ping: (connection, data) => this.#onPing(connection, data),
     pong: (connection) => this.#onPong(connection),
     violated: (connection, reason) => connection.violated(reason),
-    closeFrame: (connection, write) => connection.closeFrame(write),
+    closeFrame: (connection, write, code) => connection.closeFrame(write, code),
     closed: (connection, code) => this.#onClosed(connection, code),
   };
 
@@ -244,19 +270,35 @@ export class Gateway {
     this.ledger.controlFrames.receive.pong += 1;
     if (!connection.awaitsPong) return receiveControlFrame(connection, this.#session);
     this.#heartbeat.answered(connection);
-    this.#around.recorder.pingRoundTrip((this.#around.nowMs() - connection.pingedAtMs) / 1000);
+    connection.rttMs = this.#around.nowMs() - connection.pingedAtMs;
+    this.#around.recorder.pingRoundTrip(connection.rttMs / 1000);
   }
 
   #onClosed(connection: Connection, code: number): void {
     if (code !== 1006) this.ledger.controlFrames.receive.close += 1;
-    const { reason } = connection.ended(code);
-    const livedMs = onGrid(this.#around.nowMs()) - connection.openedAtMs;
+    const ending = connection.ended(code);
+    const { reason } = ending;
+    const nowMs = this.#around.nowMs();
+    const livedMs = onGrid(nowMs) - connection.openedAtMs;
+    this.#keepEnded(connection, ending, nowMs);
     this.connections.closing -= 1;
     this.connections.remove(connection);
     this.#heartbeat.remove(connection);
     this.ledger.fold(connection.counts, livedMs, reason);
     this.#around.recorder.connectionClosed(livedMs / 1000, reason);
     this.drain.connectionEnded();
+  }
+
+  #keepEnded(connection: Connection, ending: ConnectionEnding, nowMs: number): void {
+    const { code, reason, initiator, bufferedBytes, subscriptions } = ending;
+    this.closedConnections.add({
+      ...rowOf(connection, nowMs),
+      state: 'closed',
+      bufferedBytes: 0,
+      subscriptions,
+      number: connection.number,
+      end: { closedAtUnixMs: this.#around.unixMs(), code, reason, initiator, bufferedBytes },
+    });
   }
 
   /** Tells every client, in the order of its messages, that it may have missed something while the bus was away. */
@@ -269,9 +311,26 @@ export class Gateway {
     this.hub.visitListeners(new Set(patterns), (connection) => this.hub.missBus(connection));
   }
 
-  /** The oldest connections and their counts now. */
-  page(limit: number): ConnectionPage {
-    return this.connections.page(limit, this.#around.nowMs());
+  /** Connections as they are now. */
+  page(query: ConnectionQuery): ConnectionPage | UnusableCursor {
+    return this.#list.page(query);
+  }
+
+  /** Likewise, with sums of all that the query names. */
+  list(query: ConnectionQuery): ConnectionListing | UnusableCursor {
+    return this.#list.list(query);
+  }
+
+  /** A connection that lives, or ended not long ago. */
+  find(id: string): ConnectionRow | undefined {
+    return this.#list.find(id);
+  }
+
+  /** Closes a connection for whoever may ask for it. False when there is none of that name that lives. */
+  close(id: string, code?: number, text?: string): boolean {
+    const connection = this.connections.get(id);
+    connection?.close('admin', code, text);
+    return connection !== undefined;
   }
 
   figures(notReady: Record<ReadyReason, boolean>): GatewayFigures {
@@ -286,25 +345,13 @@ export class Gateway {
   }
 }
 
-function remoteOf(request: IncomingMessage): { address: string; port: number } {
-  return { address: request.socket.remoteAddress ?? '', port: request.socket.remotePort ?? 0 };
-}
+/** Who is at the other end. */
+export type Remote = { address: string; port: number; userAgent?: string | undefined };
 
-/** The client's address as reports may show it: whole, its network only (/24, /48), or nothing. */
-export function shownAddress(
-  remote: { address: string; port: number },
-  show: 'full' | 'masked' | 'off',
-): string {
-  if (show === 'off') return '';
-  const address = remote.address.startsWith('::ffff:') ? remote.address.slice(7) : remote.address;
-  const isV6 = address.includes(':');
-  // Joined, for a concatenated string keeps its parts, and this one is kept for each connection.
-  if (show === 'full') return [isV6 ? `[${address}]` : address, remote.port].join(':');
-  if (!isV6) return address.replace(/\.\d+$/, '.0');
-  // The first three groups, with a `::` among them written out as zeroes.
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':');
-  while (tail !== undefined && groups.length + rest.length < 8) groups.push('0');
-  return `${[...groups, ...rest].slice(0, 3).join(':')}::`;
+function remoteOf({ socket, headers }: IncomingMessage): Remote {
+  return {
+    address: socket.remoteAddress ?? '',
+    port: socket.remotePort ?? 0,
+    userAgent: headers['user-agent'],
+  };
 }

@@ -66,6 +66,10 @@ export class ConnectionCounts {
     this.#total?.drop(reason, deliveries);
   }
 
+  get dropped(): number {
+    return this.droppedSlow + this.droppedConflated + this.droppedClosed + this.droppedOverload;
+  }
+
   /** Adds these counts to a sum. Field by field: it runs over whole tables, and names looked up would cost ten times. */
   addTo(sum: ConnectionCounts): void {
     sum.messagesSent += this.messagesSent;

@@ -53,6 +53,11 @@ export class SendQueue {
     return this.#wire.writableLength;
   }
 
+  /** The same by these records, which a socket that has failed does not take away. */
+  get recordedBytes(): number {
+    return this.#writes.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Milliseconds that the oldest of them has waited. */
   ageMs(nowMs: number): number {
     const oldest = this.#writes[0];

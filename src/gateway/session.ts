@@ -264,7 +264,9 @@ export function sayGap(
   around: Pick<SessionSurroundings, 'ledger' | 'nowMs'>,
 ): void {
   const frame = encodeTextFrame(encodeServerMessage({ type: 'gap', reason, dropped }));
-  if (connection.sayAnyway(frame, around.nowMs())) around.ledger.gaps[reason] += 1;
+  if (!connection.sayAnyway(frame, around.nowMs())) return;
+  around.ledger.gaps[reason] += 1;
+  connection.gaps += 1;
 }
 
 /** Tells the client that it will be closed, and in how many milliseconds it should reconnect. */

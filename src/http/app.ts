@@ -7,6 +7,7 @@
  */
 import Router from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
+import { connectionRoutes } from './connections.ts';
 import { consoleRoutes } from './console.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 import type { HttpDependencies } from './dependencies.ts';
@@ -18,7 +19,7 @@ import { healthRoute, probeRoutes } from './probes.ts';
 import { publishRoute } from './publish.ts';
 import { reportRoutes } from './reports.ts';
 import { recordRequests } from './requests.ts';
-import { answerJson, type Route } from './route.ts';
+import { type Access, answerJson, type Route } from './route.ts';
 import { originForm } from './target.ts';
 import { websocketRoute } from './websocket.ts';
 
@@ -48,16 +49,16 @@ export function createApp(dependencies: HttpDependencies, role: AppRole): Koa {
 function routesOf(dependencies: HttpDependencies, role: AppRole): Route[] {
   const { publicReports } = dependencies.settings;
   const probes = probeRoutes(dependencies);
-  const reports = reportRoutes(dependencies);
-  const openReports = reports.map((route): Route => ({ ...route, access: 'open' }));
-  if (role === 'clients') return [websocketRoute(), ...probes, ...(publicReports ? openReports : [])];
+  const reports = (access: Access): Route[] => reportRoutes(dependencies, access);
+  if (role === 'clients') return [websocketRoute(), ...probes, ...(publicReports ? reports('open') : [])];
   return [
     ...(role === 'all' ? [websocketRoute()] : []),
     // On both ports: whoever looks after the admin port asks there.
     ...probes,
     healthRoute(dependencies),
-    ...(role === 'all' && publicReports ? openReports : reports),
+    ...reports(role === 'all' && publicReports ? 'open' : 'report'),
     metricsRoute(dependencies),
+    ...connectionRoutes(dependencies),
     publishRoute(dependencies),
     drainRoute(dependencies),
     ...consoleRoutes(),
@@ -118,7 +119,7 @@ const checkHeaders: Middleware = (context, next) => {
 const checkTarget: Middleware = (context, next) => {
   const target = context.req.url ?? '';
   if (target === '*' && context.method === 'OPTIONS') {
-    answerOptions(context, ['GET', 'HEAD', 'OPTIONS', 'POST']);
+    answerOptions(context, ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST']);
     return undefined;
   }
   context.req.url = originForm(target);

@@ -5,13 +5,19 @@
 import type { BusState } from '../bus/bus.ts';
 import type { Settings } from '../config.ts';
 import type { ReadyReason } from '../readiness.ts';
-import type { ConnectionPage } from '../reports/connections.ts';
+import type {
+  ConnectionPage,
+  ConnectionQuery,
+  ConnectionRow,
+  ConnectionSummary,
+  UnusableCursor,
+} from '../reports/connections.ts';
 import type { Readings } from '../reports/readings.ts';
 import type { HttpFigures } from '../telemetry/figures.ts';
 
 export type HttpSettings = Pick<
   Settings,
-  'publishSubjects' | 'publishSizeMax' | 'adminToken' | 'publicReports'
+  'publishSubjects' | 'publishSizeMax' | 'adminToken' | 'publicReports' | 'remoteAddr'
 >;
 
 /** The part of a pino logger that is used here. */
@@ -35,6 +41,17 @@ export type RequestAttributes = {
 
 export type PublishOutcome = 'taken' | 'denied';
 
+/** Connections as they are at the call. */
+export type HttpConnections = {
+  page(query: ConnectionQuery): ConnectionPage | UnusableCursor;
+  /** Likewise, with sums of all that the query names. */
+  list(query: ConnectionQuery): (ConnectionPage & { summary: ConnectionSummary }) | UnusableCursor;
+  /** One that lives, or has ended not long ago. */
+  find(id: string): ConnectionRow | undefined;
+  /** False when none of that name lives. */
+  close(id: string, code?: number, reason?: string): boolean;
+};
+
 export type HttpDependencies = {
   settings: HttpSettings;
   /** max(1, availableParallelism()). */
@@ -42,8 +59,9 @@ export type HttpDependencies = {
   log: HttpLog;
   /** Counted up and down here, read by telemetry. Two apps of one service share it. */
   figures: HttpFigures;
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds, and Unix milliseconds. */
   now(): number;
+  unixMs(): number;
   recordRequest(seconds: number, attributes: RequestAttributes): void;
   /**
    * Begins a collection and reads all figures before it returns; the promise only hands them over. A collection
@@ -52,8 +70,7 @@ export type HttpDependencies = {
   collect(): Promise<Readings>;
   /** Figures read after the call, shared with whoever else asks in this turn: for documents without rows. */
   collectShared(): Promise<Readings>;
-  /** Live connections, `limit` at most, as of now. */
-  connectionPage(limit: number): ConnectionPage;
+  connections: HttpConnections;
   /** The Prometheus exposition, in the format that the Accept header asks for. */
   scrape(accept: string | undefined): Promise<{ contentType: string; body: Buffer }>;
   /** The reasons that keep the gateway from being ready; must not depend on a collection. */

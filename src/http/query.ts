@@ -2,6 +2,7 @@
  * Query parameters by closed declaration: a route says which it takes and what each may be, and everything else
  * is a 400 that names the parameter and the remedy. A misspelt filter must not look like an empty result. Pure.
  */
+import { parseDurationMs } from '../durations.ts';
 import { HttpError } from './errors.ts';
 
 export type Parameter<Value> = {
@@ -38,6 +39,51 @@ export function flag(): Parameter<boolean> {
   };
 }
 
+/** One of a closed set. */
+export function choice<const Value extends string, Preset extends Value | undefined>(
+  values: readonly Value[],
+  preset: Preset,
+): Parameter<Value | Preset> {
+  return {
+    parse: (text) => values.find((value) => value === text),
+    accepts: `one of ${values.join(', ')}`,
+    default: preset,
+  };
+}
+
+/** Some of a closed set, joined by commas. */
+export function choices<const Value extends string>(
+  values: readonly Value[],
+): Parameter<readonly Value[] | undefined> {
+  return {
+    parse(text) {
+      const chosen = new Set(text.split(','));
+      return chosen.isSubsetOf(new Set<string>(values))
+        ? values.filter((value) => chosen.has(value))
+        : undefined;
+    },
+    accepts: `one or more of ${values.join(', ')}, joined by commas`,
+    default: undefined,
+  };
+}
+
+/** Text for which the check holds. */
+export function text(accepts: string, isUsable: (text: string) => boolean): Parameter<string | undefined> {
+  return { parse: (given) => (isUsable(given) ? given : undefined), accepts, default: undefined };
+}
+
+/** In seconds, with or without a unit. */
+export function seconds(): Parameter<number | undefined> {
+  return {
+    parse(given) {
+      const ms = parseDurationMs(/^\d+(?:\.\d+)?$/.test(given) ? `${given}s` : given);
+      return ms === undefined ? undefined : ms / 1000;
+    },
+    accepts: 'seconds, or a duration such as 90s or 5m',
+    default: undefined,
+  };
+}
+
 /** @throws HttpError 400 for an unknown parameter, a repeated one, or a bad value. */
 export function parseQuery<const Declared extends Declaration>(
   querystring: string,
@@ -57,8 +103,7 @@ export function parseQuery<const Declared extends Declaration>(
     }
     const value = parameter.parse(text);
     if (value === undefined) {
-      const fault = `Query parameter ${quote(name)} cannot be ${quote(text)}; it must be ${parameter.accepts}.`;
-      throw new HttpError(400, 'bad_parameter', fault);
+      throw badParameter(name, text, `it must be ${parameter.accepts}`);
     }
     given.set(name, value);
   }
@@ -67,6 +112,12 @@ export function parseQuery<const Declared extends Declaration>(
     given.get(name) ?? preset,
   ]);
   return Object.fromEntries(entries) as Values<Declared>;
+}
+
+/** For what only the route can judge. */
+export function badParameter(name: string, text: string, remedy: string): HttpError {
+  const fault = `Query parameter ${quote(name)} cannot be ${quote(text)}; ${remedy}.`;
+  return new HttpError(400, 'bad_parameter', fault);
 }
 
 /** Most requests have none. Without the library's objects there is nothing to hold for V8's sake: see last-kept.ts. */

@@ -5,23 +5,28 @@ import type { Readings } from '../reports/readings.ts';
 import { stats } from '../reports/stats.ts';
 import { system } from '../reports/system.ts';
 import { shared } from '../shared.ts';
+import { type ListRequest, parseListRequest, usable } from './connections.ts';
 import type { HttpDependencies } from './dependencies.ts';
-import { flag, integer, parseQuery } from './query.ts';
-import { answerJson, answerText, type Route } from './route.ts';
+import { parseQuery } from './query.ts';
+import { type Access, answerJson, answerText, type Route } from './route.ts';
 
-const pageParameters = { limit: integer(1, 1000, 100), summary: flag() };
-
-export function reportRoutes(dependencies: HttpDependencies): Route[] {
-  const enhancedText = sharedBy(async (limit: number) => {
-    const { readings, page } = await atOneInstant(dependencies, limit);
+/** With the access `open` for whoever can reach the port. */
+export function reportRoutes(dependencies: HttpDependencies, access: Access): Route[] {
+  const enhancedText = sharedByQuery(async (querystring) => {
+    const { readings, page, fields } = await atOneInstant(
+      dependencies,
+      parseListRequest(querystring, access, dependencies.settings),
+    );
+    // Who may not ask by cursor gets none.
+    const shown = access === 'open' ? { ...page, next: undefined } : page;
     // As bytes, for each answer would make them anew.
-    return Buffer.from(JSON.stringify(enhanced(readings, page, dependencies.cpuCores)));
+    return Buffer.from(JSON.stringify(enhanced(readings, shown, dependencies.cpuCores, fields)));
   });
   return [
     {
       method: 'GET',
       path: '/stats',
-      access: 'report',
+      access,
       async handle(context) {
         parseQuery(context.querystring, {});
         answerJson(context, stats(await dependencies.collectShared()));
@@ -30,16 +35,15 @@ export function reportRoutes(dependencies: HttpDependencies): Route[] {
     {
       method: 'GET',
       path: '/metrics/enhanced',
-      access: 'report',
+      access,
       async handle(context) {
-        const { limit, summary } = parseQuery(context.querystring, pageParameters);
-        answerText(context, await enhancedText(summary ? 0 : limit));
+        answerText(context, await enhancedText(context.querystring));
       },
     },
     {
       method: 'GET',
       path: '/metrics/system',
-      access: 'report',
+      access,
       async handle(context) {
         parseQuery(context.querystring, {});
         answerJson(context, system(await dependencies.collectShared(), dependencies.cpuCores));
@@ -49,13 +53,18 @@ export function reportRoutes(dependencies: HttpDependencies): Route[] {
 }
 
 /** One answer for all who ask for the same in one turn of the event loop: many may come in one packet. */
-function sharedBy<Result>(work: (limit: number) => Promise<Result>): (limit: number) => Promise<Result> {
-  const byLimit = new Map<number, () => Promise<Result>>();
-  return (limit) => {
-    let ask = byLimit.get(limit);
+function sharedByQuery<Result>(
+  work: (querystring: string) => Promise<Result>,
+): (querystring: string) => Promise<Result> {
+  const underWay = new Map<string, () => Promise<Result>>();
+  return (querystring) => {
+    let ask = underWay.get(querystring);
     if (ask === undefined) {
-      ask = shared(() => work(limit));
-      byLimit.set(limit, ask);
+      ask = shared(() => {
+        underWay.delete(querystring);
+        return work(querystring);
+      });
+      underWay.set(querystring, ask);
     }
     return ask();
   };
@@ -66,10 +75,10 @@ function sharedBy<Result>(work: (limit: number) => Promise<Result>): (limit: num
  * before they return. An `await` between them would let connections come and go in between.
  */
 async function atOneInstant(
-  dependencies: Pick<HttpDependencies, 'collect' | 'connectionPage'>,
-  limit: number,
-): Promise<{ readings: Readings; page: ConnectionPage }> {
-  const page = dependencies.connectionPage(limit);
+  dependencies: Pick<HttpDependencies, 'collect' | 'connections'>,
+  { query, fields }: ListRequest,
+): Promise<{ readings: Readings; page: ConnectionPage; fields: ListRequest['fields'] }> {
+  const page = usable(dependencies.connections.page(query), query);
   const collection = dependencies.collect();
-  return { readings: await collection, page };
+  return { readings: await collection, page, fields };
 }

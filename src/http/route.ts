@@ -13,7 +13,7 @@ export type Access = 'open' | 'report' | 'action';
 export type RouteContext = RouterContext;
 
 export type Route = {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** A template for the router; it is also the value of the attribute http.route. */
   path: string;
   access: Access;

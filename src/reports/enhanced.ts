@@ -3,7 +3,13 @@
  * and never shrink. The rows are a page of the live ones, of the same instant as the totals.
  */
 import { activeConnections, amount, unixSeconds, uptimeSeconds } from './amounts.ts';
-import { type ConnectionDocument, type ConnectionPage, connectionDocument } from './connections.ts';
+import {
+  type ConnectionDocument,
+  type ConnectionField,
+  type ConnectionPage,
+  connectionDocument,
+  legacyConnectionFields,
+} from './connections.ts';
 import type { Readings } from './readings.ts';
 import { type RuntimeSection, runtimeSection } from './runtime.ts';
 import { type PerformanceSection, performanceSection, type SystemSection, systemSection } from './system.ts';
@@ -20,8 +26,9 @@ export type ConnectionsSection = {
   /** Mean over all connections since the start: lifetime of the closed ones, age so far of the live ones. */
   avg_duration_sec: number;
   connections: ConnectionDocument[];
-  /** There are more live connections than the array has. */
+  /** There are more connections than the array has, and where they are found: the cursor for the next page. */
   connections_truncated: boolean;
+  connections_next: string | null;
 };
 
 export type EnhancedDocument = {
@@ -36,19 +43,29 @@ export type EnhancedDocument = {
   runtime: RuntimeSection;
 };
 
-export function enhanced(readings: Readings, page: ConnectionPage, cores: number): EnhancedDocument {
+/** Of each connection the given fields; without any, those that the Go server had. */
+export function enhanced(
+  readings: Readings,
+  page: ConnectionPage,
+  cores: number,
+  fields: readonly ConnectionField[] = legacyConnectionFields,
+): EnhancedDocument {
   return {
     timestamp: unixSeconds(readings.timestampMs),
     uptime_seconds: uptimeSeconds(readings),
     last_update: unixSeconds(readings.timestampMs - 1000 * amount(readings, 'tidegauge.sampler.window.age')),
-    connections: connectionsSection(readings, page),
+    connections: connectionsSection(readings, page, fields),
     system: systemSection(readings, cores),
     performance: performanceSection(readings),
     runtime: runtimeSection(readings),
   };
 }
 
-function connectionsSection(readings: Readings, page: ConnectionPage): ConnectionsSection {
+function connectionsSection(
+  readings: Readings,
+  page: ConnectionPage,
+  fields: readonly ConnectionField[],
+): ConnectionsSection {
   const opened = amount(readings, 'tidegauge.connection.opened');
   return {
     active: activeConnections(readings),
@@ -59,8 +76,9 @@ function connectionsSection(readings: Readings, page: ConnectionPage): Connectio
     bytes_sent_total: amount(readings, 'tidegauge.io', { ...sent, ...payload }),
     bytes_recv_total: amount(readings, 'tidegauge.io', { ...received, ...payload }),
     avg_duration_sec: opened > 0 ? amount(readings, 'tidegauge.connection.time') / opened : 0,
-    connections: page.rows.map(connectionDocument),
-    connections_truncated: page.truncated,
+    connections: page.rows.map((row) => connectionDocument(row, fields)),
+    connections_truncated: page.isTruncated,
+    connections_next: page.next ?? null,
   };
 }
 

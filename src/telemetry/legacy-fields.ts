@@ -274,8 +274,13 @@ const enhancedFields: LegacyFields = {
   },
   'connections.connections_truncated': {
     from: 'the connection table, at the instant of the totals',
-    shows: 'Whether there are more open connections than the list has.',
+    shows: 'Whether there are more connections of those that were asked for than the list has.',
     original: 'There was no such field, and no bound on the list.',
+  },
+  'connections.connections_next': {
+    from: 'the connection table, at the instant of the totals',
+    shows: 'The cursor that leads to more of them; null where there are none.',
+    original: 'There was no such field.',
   },
   ...systemFields,
   ...runtimeFields(),

@@ -243,7 +243,7 @@ describe('the runbook', () => {
     const alerts = new Set<string>(allAlerts().map(({ name }) => name));
     for (const [name] of text.matchAll(/\bTidegauge[A-Z]\w+/g))
       assert.ok(alerts.has(name), `${name} is no alert`);
-    const routes = ['app', 'probes', 'reports', 'metrics', 'publish'].map((file) =>
+    const routes = ['app', 'probes', 'reports', 'metrics', 'connections', 'publish'].map((file) =>
       readFileSync(join(root, `src/http/${file}.ts`), 'utf8'),
     );
     for (const [, path] of text.matchAll(

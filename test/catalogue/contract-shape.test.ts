@@ -9,19 +9,9 @@ import { enhanced } from '../../src/reports/enhanced.ts';
 import { health } from '../../src/reports/health.ts';
 import { stats } from '../../src/reports/stats.ts';
 import { system } from '../../src/reports/system.ts';
+import { pageOf, rowWith } from '../support/connection-rows.ts';
 import { fullReadings, readingsOf } from '../support/readings.ts';
 import { shapeFaults } from '../support/shape.ts';
-
-const row = {
-  id: 'client_1',
-  remoteAddr: '127.0.0.1:5000',
-  durationSeconds: 1.5,
-  messagesSent: 1,
-  messagesReceived: 0,
-  bytesSent: 10,
-  bytesReceived: 0,
-  idleSeconds: 0.5,
-};
 
 for (const [kind, readings] of [
   ['a full', readingsOf(fullReadings)],
@@ -29,7 +19,7 @@ for (const [kind, readings] of [
 ] as const) {
   const documents = {
     stats: stats(readings),
-    enhanced: enhanced(readings, { rows: [row], truncated: false }, 8),
+    enhanced: enhanced(readings, pageOf([rowWith()]), 8),
     system: system(readings, 8),
     health: health(readings),
   };

@@ -10,18 +10,8 @@ import { health } from '../../src/reports/health.ts';
 import { stats } from '../../src/reports/stats.ts';
 import { system } from '../../src/reports/system.ts';
 import { type LegacyField, type LegacyFields, legacyDocuments } from '../../src/telemetry/legacy-fields.ts';
+import { pageOf, rowWith } from '../support/connection-rows.ts';
 import { fullReadings, type LiteralReadings, readingsOf, withOneOf } from '../support/readings.ts';
-
-const row = {
-  id: 'client_1',
-  remoteAddr: '127.0.0.1:5000',
-  durationSeconds: 1.5,
-  messagesSent: 1,
-  messagesReceived: 0,
-  bytesSent: 10,
-  bytesReceived: 0,
-  idleSeconds: 0.5,
-};
 
 /** Not ready, so that the list of reasons has a row. */
 const literal = withOneOf('tidegauge.ready', 'tidegauge.ready.reason', 'bus');
@@ -32,7 +22,7 @@ function documentsOf(readings: LiteralReadings): Documents {
   const collected = readingsOf(readings);
   return {
     '/stats': stats(collected),
-    '/metrics/enhanced': enhanced(collected, { rows: [row], truncated: false }, 8),
+    '/metrics/enhanced': enhanced(collected, pageOf([rowWith()]), 8),
     '/metrics/system': system(collected, 8),
     '/health': health(collected),
   };

@@ -9,6 +9,7 @@ import { health } from '../../src/reports/health.ts';
 import type { Attributes, Readings } from '../../src/reports/readings.ts';
 import { stats } from '../../src/reports/stats.ts';
 import { type Instrument, instruments } from '../../src/telemetry/catalogue.ts';
+import { pageOf } from '../support/connection-rows.ts';
 import { fullReadings, readingsOf } from '../support/readings.ts';
 
 type Question = { name: string; attributes: Attributes | undefined };
@@ -36,7 +37,7 @@ function questions(): Question[] {
     },
   };
   stats(witness);
-  enhanced(witness, { rows: [], truncated: false }, 1);
+  enhanced(witness, pageOf([]), 1);
   health(witness);
   return asked;
 }

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { chartSettings } from '../../helm/settings.ts';
 import { MARGIN_MIN_SECONDS } from '../../helm/values.ts';
-import { parseDurationMs, parseSettings } from '../../src/config.ts';
+import { parseSettings } from '../../src/config.ts';
+import { parseDurationMs } from '../../src/durations.ts';
 import { LAST_EXPORT_MS, LEAVING_MARGIN_MS } from '../../src/leaving.ts';
 import { checkTelemetryEnv } from '../../src/telemetry/otel-env.ts';
 import {

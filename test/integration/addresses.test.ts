@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
-import { shownAddress } from '../../src/gateway/gateway.ts';
+import { shownAddress } from '../../src/gateway/remote-address.ts';
 import { startTestService } from '../support/test-service.ts';
 import { connectClient } from '../support/ws-client.ts';
 

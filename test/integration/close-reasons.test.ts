@@ -35,6 +35,15 @@ const produce: Record<CloseReason, (service: TestService) => Promise<unknown>> =
     // It reads, but does not answer.
     await once(socket, 'close');
   },
+  admin: async ({ wsUrl, url, service }) => {
+    const { closed } = await connectClient(wsUrl);
+    const [one] = [...service.gateway.connections];
+    const answer = await fetch(`${url}/connections/${one!.id}?code=4403&reason=so+long`, {
+      method: 'DELETE',
+    });
+    assert.deepEqual([answer.status, await answer.json()], [202, { closing: { id: one!.id } }]);
+    assert.deepEqual(await closed, { code: 4403, reason: 'so long' });
+  },
   drain: async ({ wsUrl, service }) => {
     const { closed } = await connectClient(wsUrl);
     await service.drain();

@@ -2,8 +2,11 @@
  * A program for a test: a service in a process of its own, that its parent lets clients come to and go from, and
  * then asks what is left. Needs an IPC channel and --expose-gc.
  */
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { CLOSED_MAX } from '../../src/gateway/closed-connections.ts';
+import { rowWith } from './connection-rows.ts';
 import { startTestService } from './test-service.ts';
 import { until } from './until.ts';
 
@@ -36,6 +39,22 @@ function openDescriptors(): number {
 
 const service = await startTestService();
 const { gateway } = service.service;
+
+// As after a day: of those that have ended as many are kept as ever will be, and each that is to come is kept in the place of one.
+for (let count = 0; count < CLOSED_MAX; count += 1) {
+  for (const reason of ['normal', 'no_close_frame'] as const) {
+    const end = {
+      closedAtUnixMs: Date.now() + 0.5,
+      code: 1000,
+      reason,
+      initiator: 'client',
+      bufferedBytes: 0,
+    };
+    const remoteAddr = ['127.0.0.1', 30_000 + count].join(':');
+    const row = rowWith({ id: `client_${randomBytes(12).toString('hex')}`, remoteAddr, state: 'closed' });
+    gateway.closedConnections.add({ ...row, number: count, end });
+  }
+}
 
 process.on('message', async (order: 'look' | 'stop') => {
   if (order === 'stop') {

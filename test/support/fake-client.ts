@@ -14,7 +14,7 @@ type OwnEvents = {
   ping(data: Buffer): void;
   pong(): void;
   violated(reason: CloseReason): void;
-  closeFrame(write: () => void): void;
+  closeFrame(write: () => void, code?: number): void;
   closed(code: number): void;
 };
 
@@ -47,7 +47,7 @@ export class FakeClient implements Wire, Peer {
       ping: (data) => events.ping(connection, data),
       pong: () => events.pong(connection),
       violated: (reason) => events.violated(connection, reason),
-      closeFrame: (write) => events.closeFrame(connection, write),
+      closeFrame: (write, code) => events.closeFrame(connection, write, code),
       closed: (code) => events.closed(connection, code),
     };
     events.ready(connection);
@@ -115,7 +115,7 @@ export class FakeClient implements Wire, Peer {
       if (this.readyState !== 1) return;
       this.readyState = 2;
       this.write(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
-    });
+    }, code);
   }
 
   terminate(): void {

@@ -6,25 +6,38 @@ import { connect } from 'node:net';
 import { type BusState, BusUnavailableError } from '../../src/bus/bus.ts';
 import { createOriginRule, isLoopbackName } from '../../src/gateway/admission.ts';
 import { type AppRole, createApp } from '../../src/http/app.ts';
-import type { HttpDependencies, HttpSettings, RequestAttributes } from '../../src/http/dependencies.ts';
+import type {
+  HttpConnections,
+  HttpDependencies,
+  HttpSettings,
+  RequestAttributes,
+} from '../../src/http/dependencies.ts';
 import { createHttpServer, type HttpLimits, listen } from '../../src/http/server.ts';
-import type { ConnectionRow } from '../../src/reports/connections.ts';
+import type { ConnectionPage, ConnectionQuery, ConnectionRow } from '../../src/reports/connections.ts';
+import { emptySummary, rowWith } from './connection-rows.ts';
 import { fullReadings, readingsOf } from './readings.ts';
 import { until } from './until.ts';
 
 export type Published = { subject: string; text: string; messageId: string | undefined };
 export type HttpApp = Awaited<ReturnType<typeof startHttpApp>>;
 
-export const exampleRow: ConnectionRow = {
-  id: 'client_1',
-  remoteAddr: '127.0.0.1:50000',
-  durationSeconds: 3,
-  messagesSent: 2,
-  messagesReceived: 1,
-  bytesSent: 200,
-  bytesReceived: 10,
-  idleSeconds: 1,
-};
+/** The first rows, as many as are asked for. */
+function connectionsOf(rows: readonly ConnectionRow[]): HttpConnections {
+  const page = ({ limit }: ConnectionQuery): ConnectionPage => {
+    const isTruncated = limit < rows.length;
+    return {
+      rows: rows.slice(0, limit),
+      next: isTruncated && limit > 0 ? 'next-one' : undefined,
+      isTruncated,
+    };
+  };
+  return {
+    page,
+    list: (query) => ({ ...page(query), summary: { ...emptySummary, count: rows.length } }),
+    find: (name) => rows.find(({ id }) => id === name),
+    close: (name) => rows.some(({ id }) => id === name),
+  };
+}
 
 export async function startHttpApp(
   given: {
@@ -33,6 +46,7 @@ export async function startHttpApp(
     limits?: Partial<HttpLimits>;
     corsOrigins?: string[];
     dependencies?: Partial<HttpDependencies>;
+    connections?: Partial<HttpConnections>;
   } = {},
 ) {
   const published: Published[] = [];
@@ -51,6 +65,7 @@ export async function startHttpApp(
       publishSizeMax: 1024,
       adminToken: undefined,
       publicReports: false,
+      remoteAddr: 'full',
       ...given.settings,
     },
     cpuCores: 4,
@@ -60,10 +75,11 @@ export async function startHttpApp(
     recordRequest: (_seconds, attributes) => recorded.push(attributes),
     collect: async () => readingsOf(fullReadings),
     collectShared: () => dependencies.collect(),
-    connectionPage: (limit) => ({
-      rows: Array.from({ length: Math.min(limit, 3) }, () => exampleRow),
-      truncated: limit < 3,
-    }),
+    unixMs: () => Date.now(),
+    connections: {
+      ...connectionsOf([rowWith(), rowWith({ id: 'client_3' }), rowWith({ id: 'client_4' })]),
+      ...given.connections,
+    },
     scrape: async (accept) => ({
       contentType: accept?.includes('openmetrics')
         ? 'application/openmetrics-text; version=1.0.0; charset=utf-8'

@@ -1,7 +1,7 @@
 /** A gateway on an injected clock, with recorders that keep what they are told. */
 import { MESSAGE_BYTES, PLACE_BYTES } from '../../src/gateway/backlog.ts';
 import { encodeFrame } from '../../src/gateway/frame.ts';
-import { Gateway, type GatewaySettings } from '../../src/gateway/gateway.ts';
+import { Gateway, type GatewaySettings, type Remote } from '../../src/gateway/gateway.ts';
 import type { GatewayRecorder } from '../../src/gateway/recorder.ts';
 import type { GatewayFigures } from '../../src/telemetry/figures.ts';
 import { FakeClient } from './fake-client.ts';
@@ -24,7 +24,7 @@ export type TestGateway = {
   turn(): void;
   /** Nothing is to be run at the end of this turn. */
   isIdle(): boolean;
-  connect(room?: number): FakeClient;
+  connect(room?: number, remote?: Partial<Remote>): FakeClient;
   figures(): GatewayFigures;
 };
 
@@ -128,12 +128,17 @@ export function createTestGateway(
       for (const run of soon.splice(0)) run();
     },
     isIdle: () => soon.length === 0,
-    connect: (room = Number.POSITIVE_INFINITY) => {
+    connect: (room = Number.POSITIVE_INFINITY, remote = {}) => {
       const client = new FakeClient();
       client.room = room;
       gateway.ledger.handshakes.begun += 1;
       gateway.ledger.handshakes.active += 1;
-      const connection = gateway.open(client, client, { address: '192.0.2.7', port: 1234 }, clock.nowMs);
+      const connection = gateway.open(
+        client,
+        client,
+        { address: '192.0.2.7', port: 1234, ...remote },
+        clock.nowMs,
+      );
       client.attach(connection, gateway.clientEvents);
       return client;
     },

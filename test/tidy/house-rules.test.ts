@@ -70,7 +70,7 @@ describe('dependencies point one way', () => {
       /^src\/(telemetry\/|(gateway\/(close-codes|admission|protocol|ledger)|bus\/bus|readiness|shown-value|named-files|ticker|last-kept|shared|reports\/readings)\.ts$)/,
     'src/reports/': /^src\/reports\//,
     'src/http/':
-      /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/admission|readiness|last-kept|shared)\.ts$)/,
+      /^src\/(http\/|reports\/|(bus\/(bus|subjects)|gateway\/(admission|close-codes)|durations|readiness|last-kept|shared)\.ts$)/,
   };
   const sharedTypes =
     /^src\/(telemetry\/figures|reports\/(readings|connections)|readiness|config|ticker|bus\/bus|gateway\/recorder|http\/dependencies)\.ts$/;

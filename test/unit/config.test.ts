@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  parseDurationMs,
-  parseSettings,
-  parseSizeBytes,
-  renderSettings,
-  settingDeclarations,
-} from '../../src/config.ts';
+import { parseSettings, parseSizeBytes, renderSettings, settingDeclarations } from '../../src/config.ts';
+import { parseDurationMs } from '../../src/durations.ts';
 
 function settingsOf(env: Record<string, string>) {
   const { settings, faults } = parseSettings(env);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
+import { pageOf } from '../../support/connection-rows.ts';
 import { exchange, type HttpApp, parseAnswer, rawRequest, startHttpApp } from '../../support/http-app.ts';
 import { readingsOf } from '../../support/readings.ts';
 
@@ -214,9 +215,7 @@ test('a fault of ours is a 500 that tells the caller nothing and the log everyth
 
 test('a document that cannot be made text takes the error exit too', async () => {
   const broken = await start({
-    dependencies: {
-      connectionPage: () => ({ rows: [{ messagesSent: 1n } as never], truncated: false }),
-    },
+    connections: { page: () => pageOf([{ messagesSent: 1n } as never]) },
   });
   const answer = await broken.raw(rawRequest('GET /metrics/enhanced'));
   assert.equal(parseAnswer(answer).status, 500);

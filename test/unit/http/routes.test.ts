@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import type { AppRole } from '../../../src/http/app.ts';
 import type { ReadyReason } from '../../../src/readiness.ts';
+import { pageOf } from '../../support/connection-rows.ts';
 import { type HttpApp, parseAnswer, rawRequest, startHttpApp } from '../../support/http-app.ts';
 import { readingsOf, withOneOf } from '../../support/readings.ts';
 import { shapeFaults } from '../../support/shape.ts';
@@ -19,8 +20,8 @@ const app = await start();
 
 const openPaths = ['/livez', '/readyz', '/health', '/', '/console/page.js', '/console/page.css'];
 const publicPaths = ['/stats', '/metrics/enhanced', '/metrics/system'];
-const reportPaths = [...publicPaths, '/metrics'];
-const jsonPaths = ['/livez', '/readyz', '/health', ...publicPaths];
+const reportPaths = [...publicPaths, '/metrics', '/connections', '/connections/client_1'];
+const jsonPaths = ['/livez', '/readyz', '/health', ...publicPaths, '/connections', '/connections/client_1'];
 const publish = { method: 'POST', body: 'x' };
 
 test('the JSON documents are served with type, no caching and no guessing', async () => {
@@ -107,10 +108,12 @@ test('rows and collection are taken in the same tick', async () => {
         queueMicrotask(() => ticks.push(-1));
         return Promise.resolve(readingsOf({}));
       },
-      connectionPage: () => {
+    },
+    connections: {
+      page: () => {
         ticks.push(tick);
         queueMicrotask(() => ticks.push(-1));
-        return { rows: [], truncated: false };
+        return pageOf([]);
       },
     },
   });
@@ -375,17 +378,17 @@ test('OPTIONS tells what a path, or the server, answers', async () => {
   assert.deepEqual([plain.status, plain.headers.get('allow')], [204, 'GET, HEAD, OPTIONS']);
   const server = parseAnswer(await app.raw(rawRequest('OPTIONS *')));
   assert.equal(server.status, 204);
-  assert.match(server.head, /^allow: GET, HEAD, OPTIONS, POST$/im);
+  assert.match(server.head, /^allow: DELETE, GET, HEAD, OPTIONS, POST$/im);
   assert.equal((await app.get('/nothing', { method: 'OPTIONS' })).status, 404);
 });
 
 test('a page of connections has a hundred where no limit is given, and a thousand at most', async () => {
   const limits: number[] = [];
   const asked = await start({
-    dependencies: {
-      connectionPage(limit) {
+    connections: {
+      page({ limit }) {
         limits.push(limit);
-        return { rows: [], truncated: false };
+        return pageOf([]);
       },
     },
   });
@@ -402,10 +405,10 @@ test('a page of connections has a hundred where no limit is given, and a thousan
 test('whoever asks for the same page in one packet shares a collection', async () => {
   let pages = 0;
   const asked = await start({
-    dependencies: {
-      connectionPage() {
+    connections: {
+      page() {
         pages += 1;
-        return { rows: [], truncated: false };
+        return pageOf([]);
       },
     },
   });

@@ -9,12 +9,13 @@ import { enhanced } from '../../../src/reports/enhanced.ts';
 import { health, healthSummary } from '../../../src/reports/health.ts';
 import { stats } from '../../../src/reports/stats.ts';
 import { system } from '../../../src/reports/system.ts';
+import { pageOf, rowWith } from '../../support/connection-rows.ts';
 import { fullReadings, readingsOf, withOneOf } from '../../support/readings.ts';
 
 const readings = readingsOf(fullReadings, 1_703_123_456_789);
 const page: ConnectionPage = {
   rows: [
-    {
+    rowWith({
       id: 'client_abc123',
       remoteAddr: '192.168.1.100:54321',
       durationSeconds: 67.3,
@@ -23,11 +24,12 @@ const page: ConnectionPage = {
       bytesSent: 4500,
       bytesReceived: 1200,
       idleSeconds: 2.1,
-    },
+    }),
   ],
-  truncated: true,
+  next: 'more',
+  isTruncated: true,
 };
-const noRows: ConnectionPage = { rows: [], truncated: false };
+const noRows: ConnectionPage = pageOf([]);
 
 test('stats shows each of its figures', () => {
   assert.deepEqual(stats(readings), {
@@ -96,6 +98,7 @@ test('enhanced shows each of its figures, and the page of rows as it was given',
         },
       ],
       connections_truncated: true,
+      connections_next: 'more',
     },
     system: systemPart,
     performance,
