@@ -305,6 +305,20 @@ const table = {
     env: 'TIDEGAUGE_PONG_TIMEOUT',
     ...duration('100ms', '1h', { default: '10s', doc: 'How long the answer to a ping may take.' }),
   },
+  idleMaxMs: {
+    env: 'TIDEGAUGE_MAX_IDLE',
+    ...duration('0', '8760h', {
+      default: '0',
+      doc: 'A connection without a message in either direction for so long is closed with 1000, each up to a tenth of the time sooner; 0 is no limit. Pings are no messages.',
+    }),
+  },
+  ageMaxMs: {
+    env: 'TIDEGAUGE_MAX_AGE',
+    ...duration('0', '8760h', {
+      default: '0',
+      doc: 'A connection of that age is closed with 1012, each up to a tenth of the time sooner, so that clients come to new instances; 0 is no limit.',
+    }),
+  },
   receiveRate: {
     env: 'TIDEGAUGE_RECEIVE_RATE',
     ...integer(1, 1_000_000, {

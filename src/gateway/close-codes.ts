@@ -49,6 +49,12 @@ const kinds = {
     initiator: 'server',
     when: 'a ping stayed unanswered for TIDEGAUGE_PONG_TIMEOUT',
   },
+  idle: {
+    code: 1000,
+    initiator: 'server',
+    when: 'there was no message in either direction for TIDEGAUGE_MAX_IDLE',
+  },
+  max_age: { code: 1012, initiator: 'server', when: 'the connection was as old as TIDEGAUGE_MAX_AGE' },
   admin: {
     code: 1012,
     initiator: 'server',

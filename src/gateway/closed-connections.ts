@@ -16,7 +16,14 @@ export type ClosedConnection = ConnectionRow & {
 export const CLOSED_MAX = 10_000;
 
 /** Ends that nobody has to look into. A connection that was cut is none: it may be the client's network, or ours. */
-const ordinary: ReadonlySet<CloseReason> = new Set<CloseReason>(['normal', 'going_away', 'admin', 'drain']);
+const ordinary: ReadonlySet<CloseReason> = new Set<CloseReason>([
+  'normal',
+  'going_away',
+  'idle',
+  'max_age',
+  'admin',
+  'drain',
+]);
 
 export class ClosedConnections {
   readonly #max: number;

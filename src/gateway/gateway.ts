@@ -32,7 +32,7 @@ import { ConnectionList, type ConnectionListing, rowOf } from './connection-list
 import { Connections, onGrid } from './connections.ts';
 import { Drain, type DrainSettings } from './drain.ts';
 import { gatewayFigures } from './figures.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { Heartbeat, type HeartbeatSettings } from './heartbeat.ts';
 import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
 import { Listener } from './listener.ts';
@@ -53,15 +53,13 @@ import { SharedTexts } from './shared-texts.ts';
 
 export type GatewaySettings = SessionRules &
   HubSettings &
-  DrainSettings & {
+  DrainSettings &
+  HeartbeatSettings & {
     host: string;
     origins: readonly string[] | undefined;
     messageSizeMax: number;
     slowPolicy: SlowPolicy;
     bufferedMax: number;
-    bufferedAgeMaxMs: number;
-    pingIntervalMs: number;
-    pongTimeoutMs: number;
     remoteAddr: AddressShown;
     /** Age of a waiting message at which the fan-out counts as saturated. */
     fanoutLagMaxMs: number;

@@ -1,6 +1,6 @@
 /**
- * Pings the clients, closes those whose pong is overdue and those whose oldest unsent byte is too old: one sweep for all of
- * them, four times a second, or once while nothing is due. A sweep that comes late has itself been stalled, and so were
+ * Pings the clients, closes those whose pong is overdue, those whose oldest unsent byte is too old, and those who are idle or
+ * there for too long: one sweep for all of them, four times a second, or once while nothing is due. A sweep that comes late has itself been stalled, and so were
  * the answers that it would judge; that time is credited to every client before anyone is judged.
  *
  * Who is congested is looked at in every sweep. Everybody else waits in the slot of time in which something is due of him,
@@ -11,8 +11,13 @@
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 import type { Ledger } from './ledger.ts';
+import { endOfLife, type LifetimeSettings } from './lifetime.ts';
 
-export type HeartbeatSettings = { pingIntervalMs: number; pongTimeoutMs: number; bufferedAgeMaxMs: number };
+export type HeartbeatSettings = LifetimeSettings & {
+  pingIntervalMs: number;
+  pongTimeoutMs: number;
+  bufferedAgeMaxMs: number;
+};
 
 /** How often the sweep runs, and so how late a deadline may be met. */
 const SWEEP_INTERVAL_MS = 250;
@@ -62,8 +67,10 @@ export class Heartbeat {
   }
 
   #canRest(): boolean {
-    const { pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs } = this.#settings;
-    const shortestMs = Math.min(pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs);
+    const { pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs, idleMaxMs, ageMaxMs } = this.#settings;
+    const shortestMs = Math.min(
+      ...[pingIntervalMs, pongTimeoutMs, bufferedAgeMaxMs, idleMaxMs, ageMaxMs].filter((ms) => ms > 0),
+    );
     if (this.#congested.size > 0 || shortestMs < LONG_MS) return false;
     const slots = RESTING_INTERVAL_MS / this.#intervalMs;
     for (let slot = this.#firstSlot; slot <= this.#firstSlot + slots; slot += 1)
@@ -141,15 +148,28 @@ export class Heartbeat {
     else this.#lookAt(connection, Math.max(this.#dueAtMs(connection), nowMs + this.#intervalMs));
   }
 
-  /** When something is due of one that keeps up: its next ping, or the answer to the last one. */
-  #dueAtMs({ pingedAtMs, awaitsPong }: Connection): number {
+  /** When something is due of one that keeps up: its next ping, the answer to the last one, or its end. */
+  #dueAtMs(connection: Connection): number {
     const { pongTimeoutMs, pingIntervalMs } = this.#settings;
-    return pingedAtMs + (awaitsPong ? pongTimeoutMs : pingIntervalMs);
+    const { pingedAtMs, awaitsPong } = connection;
+    const wordAtMs = pingedAtMs + (awaitsPong ? pongTimeoutMs : pingIntervalMs);
+    return Math.min(wordAtMs, endOfLife(connection, this.#settings)?.atMs ?? wordAtMs);
+  }
+
+  /** Whether it has been closed for its age, or for having been idle. What came while we stood still is yet to be read. */
+  #isOverAge(connection: Connection, nowMs: number): boolean {
+    const end = endOfLife(connection, this.#settings);
+    if (end === undefined || nowMs < end.atMs) return false;
+    if (end.reason === 'idle' && (connection.isCongested || nowMs < end.atMs + this.recentStallMs(nowMs)))
+      return false;
+    connection.close(end.reason);
+    return true;
   }
 
   #judge(connection: Connection, nowMs: number): void {
     const { state } = connection;
     if (state === 'closing') return this.#judgeClosing(connection, nowMs);
+    if (this.#isOverAge(connection, nowMs)) return;
     if (state === 'congested') return this.#judgeCongested(connection, nowMs);
     const sincePingMs = nowMs - connection.pingedAtMs;
     if (connection.awaitsPong) {

@@ -35,6 +35,16 @@ const produce: Record<CloseReason, (service: TestService) => Promise<unknown>> =
     // It reads, but does not answer.
     await once(socket, 'close');
   },
+  idle: async ({ wsUrl }) => {
+    const { closed } = await connectClient(wsUrl);
+    assert.deepEqual(await closed, { code: 1000, reason: 'idle' });
+  },
+  max_age: async ({ wsUrl }) => {
+    const client = await connectClient(wsUrl);
+    const speaking = setInterval(() => client.send({ type: 'heartbeat' }), 100);
+    assert.deepEqual(await client.closed, { code: 1012, reason: 'max_age' });
+    clearInterval(speaking);
+  },
   admin: async ({ wsUrl, url, service }) => {
     const { closed } = await connectClient(wsUrl);
     const [one] = [...service.gateway.connections];
@@ -59,6 +69,8 @@ describe('close reasons', () => {
       const service = await startTestService({
         TIDEGAUGE_PING_INTERVAL: '200ms',
         TIDEGAUGE_PONG_TIMEOUT: '200ms',
+        ...(reason === 'idle' && { TIDEGAUGE_MAX_IDLE: '500ms' }),
+        ...(reason === 'max_age' && { TIDEGAUGE_MAX_AGE: '500ms', TIDEGAUGE_MAX_IDLE: '400ms' }),
       });
       try {
         const startMs = performance.now();
@@ -83,7 +95,7 @@ describe('close reasons', () => {
         });
         assert.equal(durations?.count, 1);
         // Some have waited for a deadline, which is all that they took.
-        const least = reason === 'ping_timeout' ? 0.35 : 0;
+        const least = { ping_timeout: 0.35, idle: 0.45, max_age: 0.45 }[reason as string] ?? 0;
         assert.ok(
           durations.sum >= least && durations.sum <= tookSeconds,
           `${durations.sum} s of ${tookSeconds}`,

@@ -78,6 +78,8 @@ export function createTestGateway(
       bufferedAgeMaxMs: 10_000,
       pingIntervalMs: 25_000,
       pongTimeoutMs: 10_000,
+      idleMaxMs: 0,
+      ageMaxMs: 0,
       remoteAddr: 'full',
       receiveRate: 50,
       receiveBurst: 100,

@@ -56,6 +56,8 @@ describe('settings', () => {
       TIDEGAUGE_SLOW_POLICY: 'disconnect',
       TIDEGAUGE_PING_INTERVAL: '25s',
       TIDEGAUGE_PONG_TIMEOUT: '10s',
+      TIDEGAUGE_MAX_IDLE: '0',
+      TIDEGAUGE_MAX_AGE: '0',
       TIDEGAUGE_DEDUPE_WINDOW: '2m',
       TIDEGAUGE_DEDUPE_ENTRIES: '100000',
       TIDEGAUGE_DEDUPE_BY: 'msg-id',
