@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { isPattern } from './bus/subjects.ts';
 import { parseDurationMs } from './durations.ts';
 import { MESSAGE_BYTES, PLACE_BYTES } from './gateway/backlog.ts';
+import { isNetwork } from './gateway/remote-address.ts';
 import { shownValue } from './shown-value.ts';
 
 export type SettingKind = 'text' | 'integer' | 'number' | 'duration' | 'size' | 'choice' | 'flag' | 'list';
@@ -270,6 +271,19 @@ const table = {
     ...integer(1, 10_000_000, {
       default: '50000',
       doc: 'Connections admitted at most. In force is the smaller of this and the file-descriptor limit less a reserve.',
+    }),
+  },
+  connectionsPerAddressMax: {
+    env: 'TIDEGAUGE_MAX_CONNECTIONS_PER_IP',
+    ...integer(0, 10_000_000, {
+      default: '0',
+      doc: 'Connections admitted from one address at most, or from one /64 of IPv6; the next is refused with 429. 0 is no limit. Behind a proxy all come from its address, unless it is one of TIDEGAUGE_TRUSTED_PROXIES.',
+    }),
+  },
+  trustedProxies: {
+    env: 'TIDEGAUGE_TRUSTED_PROXIES',
+    ...list('addresses and networks, separated by commas, such as 10.0.0.0/8 or 2001:db8::/32', isNetwork, {
+      doc: 'Proxies whose X-Forwarded-For is believed (the client is the last address in it that is none of them), and whose X-Forwarded-Proto is the scheme that an Origin is compared with. Unset: none.',
     }),
   },
   messageSizeMax: {

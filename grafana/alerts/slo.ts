@@ -56,6 +56,7 @@ const isOurs: Readonly<Record<RejectionReason, boolean>> = {
   not_found: false,
   forbidden_origin: false,
   unsupported_version: false,
+  rate_limited: false,
   aborted: false,
 };
 

@@ -10,6 +10,7 @@ export const rejectionReasons = [
   'not_found',
   'forbidden_origin',
   'unsupported_version',
+  'rate_limited',
   'capacity',
   'overloaded',
   'draining',
@@ -26,6 +27,10 @@ export const rejectionAnswers: Record<
   not_found: { status: 404, message: 'WebSocket connections are accepted on /ws only.' },
   forbidden_origin: { status: 403, message: 'Pages of this origin may not connect; see TIDEGAUGE_ORIGINS.' },
   unsupported_version: { status: 426, message: 'Only version 13 of the WebSocket protocol is spoken here.' },
+  rate_limited: {
+    status: 429,
+    message: 'This address has as many connections as it may have; see TIDEGAUGE_MAX_CONNECTIONS_PER_IP.',
+  },
   capacity: { status: 503, message: 'All places are taken; try again later.' },
   overloaded: { status: 503, message: 'This gateway is short of memory; try again later.' },
   draining: { status: 503, message: 'This gateway is shutting down; try again, and another will answer.' },
@@ -41,6 +46,8 @@ export type AdmissionState = {
   isRefusing: boolean;
   active: number;
   limit: number;
+  /** The caller's address has as many connections as it may have. */
+  isAddressFull: boolean;
   /** Memory is nearly used up. */
   isOverloaded: boolean;
 };
@@ -62,6 +69,7 @@ export function rejectionOf(
   if (headers.origin !== undefined && !isAllowedOrigin(headers.origin, headers.host))
     return 'forbidden_origin';
   if (state.isRefusing) return 'draining';
+  if (state.isAddressFull) return 'rate_limited';
   if (state.active >= state.limit) return 'capacity';
   if (state.isOverloaded) return 'overloaded';
   return undefined;
@@ -72,20 +80,28 @@ function pathOf(url: string | undefined): string | undefined {
   return url?.replace(/^https?:\/\/[^/?#]+/i, '').split('?', 1)[0];
 }
 
+export type OriginRule = (
+  origin: string,
+  host: string | undefined,
+  scheme?: 'http' | 'https' | undefined,
+) => boolean;
+
 /**
  * The Origin rule. With an allow-list: the origin is in it, where a port `*` stands for any. Without one:
  * any loopback origin when the gateway itself listens on loopback (a developer's machine), else only pages
- * from the host and port that the request itself names. The origin `null` is never allowed.
+ * from the host and port that the request itself names, and by its scheme where that is known. The origin `null` is never
+ * allowed.
  */
 export function createOriginRule(
   allowed: readonly string[] | undefined,
   listensOnLoopback: boolean,
-): (origin: string, host: string | undefined) => boolean {
-  return (origin, host) => {
+): OriginRule {
+  return (origin, host, scheme) => {
     const parsed = parseOrigin(origin);
     if (parsed === undefined) return false;
     if (allowed !== undefined) return allowed.some((one) => matchesOrigin(parsed, one));
     if (listensOnLoopback) return isLoopbackName(parsed.hostname);
+    if (scheme !== undefined && parsed.protocol !== `${scheme}:`) return false;
     return host !== undefined && parsed.host === withoutDefaultPort(host.toLowerCase(), parsed.protocol);
   };
 }

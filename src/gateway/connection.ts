@@ -79,6 +79,8 @@ export type ConnectionIdentity = {
   id: string;
   remoteAddress: string;
   userAgent: string | undefined;
+  /** Under which it is counted among those of its address; undefined where that is not counted. */
+  countedAs: string | undefined;
   /** In the order of the opens. */
   number: number;
   nowMs: number;
@@ -101,6 +103,7 @@ export class Connection {
   readonly id: string;
   readonly remoteAddress: string;
   readonly userAgent: string | undefined;
+  readonly countedAs: string | undefined;
   readonly number: number;
   readonly openedAtMs: number;
   readonly openedAtUnixMs: number;
@@ -154,6 +157,7 @@ export class Connection {
     this.id = identity.id;
     this.remoteAddress = identity.remoteAddress;
     this.userAgent = identity.userAgent;
+    this.countedAs = identity.countedAs;
     this.number = identity.number;
     this.openedAtMs = identity.nowMs;
     this.openedAtUnixMs = identity.unixMs;

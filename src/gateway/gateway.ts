@@ -12,10 +12,12 @@ import type {
 } from '../reports/connections.ts';
 import type { GatewayFigures } from '../telemetry/figures.ts';
 import type { Every } from '../ticker.ts';
+import { AddressCounts } from './address-counts.ts';
 import {
   type AdmissionState,
   createOriginRule,
   isLoopbackName,
+  type OriginRule,
   type RejectionReason,
   rejectionOf,
 } from './admission.ts';
@@ -37,7 +39,13 @@ import { Hub, type HubSettings } from './hub.ts';
 import { Ledger } from './ledger.ts';
 import { Listener } from './listener.ts';
 import type { GatewayRecorder } from './recorder.ts';
-import { type AddressShown, shownAddress } from './remote-address.ts';
+import {
+  type AddressShown,
+  countedAs,
+  type RemoteAddress,
+  shownAddress,
+  TrustedProxies,
+} from './remote-address.ts';
 import type { Wire } from './send-queue.ts';
 import {
   type BusAnswers,
@@ -61,6 +69,10 @@ export type GatewaySettings = SessionRules &
     slowPolicy: SlowPolicy;
     bufferedMax: number;
     remoteAddr: AddressShown;
+    /** Addresses and networks in CIDR notation. */
+    trustedProxies: readonly string[] | undefined;
+    /** 0: no limit. */
+    connectionsPerAddressMax: number;
     /** Age of a waiting message at which the fan-out counts as saturated. */
     fanoutLagMaxMs: number;
     /** Places in force. */
@@ -101,7 +113,9 @@ export class Gateway {
   readonly #userAgents = new SharedTexts();
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
-  readonly #isAllowedOrigin: (origin: string, host: string | undefined) => boolean;
+  readonly #isAllowedOrigin: OriginRule;
+  readonly #proxies: TrustedProxies;
+  readonly #addressCounts = new AddressCounts();
   #stopSweeping: (() => void) | undefined;
   #auditedAtMs = 0;
   #auditDrift = 0;
@@ -110,6 +124,7 @@ export class Gateway {
     this.#settings = settings;
     this.#around = around;
     this.#isAllowedOrigin = createOriginRule(settings.origins, isLoopbackName(settings.host));
+    this.#proxies = new TrustedProxies(settings.trustedProxies ?? []);
     this.hub = new Hub(settings, around);
     this.#session = {
       hub: this.hub,
@@ -137,7 +152,7 @@ export class Gateway {
       {
         handshake: (request) => this.#onHandshake(request),
         rejected: (reason, startedMs) => this.#onRejected(reason, startedMs),
-        opened: (peer, wire, request, startedMs) => this.open(peer, wire, remoteOf(request), startedMs),
+        opened: (peer, wire, request, startedMs) => this.open(peer, wire, this.#remoteOf(request), startedMs),
         received: (bytes) => {
           this.ledger.wire.received += bytes;
         },
@@ -190,7 +205,7 @@ export class Gateway {
     return this.#auditDrift;
   }
 
-  get admission(): AdmissionState {
+  get admission(): Omit<AdmissionState, 'isAddressFull'> {
     return {
       isRefusing: this.drain.isRefusing,
       active: this.connections.size,
@@ -199,10 +214,28 @@ export class Gateway {
     };
   }
 
+  #isAddressFull(request: IncomingMessage): boolean {
+    const { connectionsPerAddressMax } = this.#settings;
+    if (connectionsPerAddressMax === 0) return false;
+    return this.#addressCounts.of(countedAs(this.#remoteOf(request))) >= connectionsPerAddressMax;
+  }
+
+  #remoteOf({ socket, headers }: IncomingMessage): Remote {
+    const peer = { address: socket.remoteAddress ?? '', port: socket.remotePort };
+    return { ...this.#proxies.callerOf(peer, headers), userAgent: headers['user-agent'] };
+  }
+
   #onHandshake(request: IncomingMessage): RejectionReason | undefined {
     this.ledger.handshakes.begun += 1;
     this.ledger.handshakes.active += 1;
-    return rejectionOf(request, this.#isAllowedOrigin, this.admission);
+    const peer = { address: request.socket.remoteAddress ?? '' };
+    const scheme = this.#proxies.schemeOf(peer, request.headers);
+    const isAllowed = (origin: string, host: string | undefined): boolean =>
+      this.#isAllowedOrigin(origin, host, scheme);
+    return rejectionOf(request, isAllowed, {
+      ...this.admission,
+      isAddressFull: this.#isAddressFull(request),
+    });
   }
 
   #onRejected(reason: RejectionReason, startedMs: number): void {
@@ -221,12 +254,14 @@ export class Gateway {
       id: `client_${nonce()}`,
       remoteAddress: shownAddress(remote, this.#settings.remoteAddr),
       userAgent: this.#userAgents.take(remote.userAgent),
+      countedAs: this.#settings.connectionsPerAddressMax === 0 ? undefined : countedAs(remote),
       number: this.ledger.opened,
       nowMs: onGrid(now),
       unixMs: unixMs(),
     };
     const connection = new Connection(identity, peer, wire, this.#settings, this.#connectionEvents);
     this.connections.add(connection);
+    if (connection.countedAs !== undefined) this.#addressCounts.add(connection.countedAs);
     this.#heartbeat.add(connection, this.#around.random());
     recorder.handshake((now - startedMs) / 1000);
     return connection;
@@ -281,6 +316,7 @@ export class Gateway {
     this.#keepEnded(connection, ending, nowMs);
     this.connections.closing -= 1;
     this.connections.remove(connection);
+    if (connection.countedAs !== undefined) this.#addressCounts.remove(connection.countedAs);
     this.#heartbeat.remove(connection);
     this.ledger.fold(connection.counts, livedMs, reason);
     this.#around.recorder.connectionClosed(livedMs / 1000, reason);
@@ -344,12 +380,4 @@ export class Gateway {
 }
 
 /** Who is at the other end. */
-export type Remote = { address: string; port: number; userAgent?: string | undefined };
-
-function remoteOf({ socket, headers }: IncomingMessage): Remote {
-  return {
-    address: socket.remoteAddress ?? '',
-    port: socket.remotePort ?? 0,
-    userAgent: headers['user-agent'],
-  };
-}
+export type Remote = RemoteAddress & { userAgent?: string | undefined };

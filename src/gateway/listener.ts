@@ -117,7 +117,7 @@ export class Listener {
       `Content-Length: ${Buffer.byteLength(body)}`,
     ];
     if (status === 426) headers.push('Sec-WebSocket-Version: 13', 'Upgrade: websocket');
-    if (status === 503) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
+    if (status === 503 || status === 429) headers.push(`Retry-After: ${this.#retryAfterSeconds()}`);
     socket.once('finish', () => socket.destroy());
     // HTTP has let go of it, with its time limits. A caller that does not read would keep the socket, and the process from ending.
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
@@ -144,6 +144,7 @@ const statusTexts: Record<number, string> = {
   403: 'Forbidden',
   404: 'Not Found',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   503: 'Service Unavailable',
 };
 

@@ -26,6 +26,10 @@ const produce: Record<RejectionReason, (service: TestService) => Promise<Answer 
   not_found: (service) => upgrade(service, {}, '/elsewhere'),
   forbidden_origin: (service) => upgrade(service, { origin: 'https://evil.example' }),
   unsupported_version: (service) => upgrade(service, { 'sec-websocket-version': '12' }),
+  rate_limited: async (service) => {
+    await connectClient(service.wsUrl);
+    return upgrade(service, {});
+  },
   capacity: async (service) => {
     await connectClient(service.wsUrl);
     return upgrade(service, {});
@@ -56,6 +60,7 @@ const statuses: Record<RejectionReason, number | undefined> = {
   not_found: 404,
   forbidden_origin: 403,
   unsupported_version: 426,
+  rate_limited: 429,
   capacity: 503,
   overloaded: 503,
   draining: 503,
@@ -65,19 +70,22 @@ const statuses: Record<RejectionReason, number | undefined> = {
 describe('rejection reasons', () => {
   for (const reason of rejectionReasons) {
     test(`${reason} is answered and counted once, and touches no connection`, async () => {
-      const service = await startTestService({ TIDEGAUGE_MAX_CONNECTIONS: '1' });
+      const most =
+        reason === 'rate_limited' ? 'TIDEGAUGE_MAX_CONNECTIONS_PER_IP' : 'TIDEGAUGE_MAX_CONNECTIONS';
+      const service = await startTestService({ [most]: '1' });
       try {
         const answer = await produce[reason](service);
         assert.equal(answer?.status, statuses[reason]);
         if (answer !== undefined) assert.equal(answer.body.error.code, reason);
-        if (answer?.status === 503) assert.match(answer.headers, /^retry-after: (?:[1-9]|10)$/m);
+        if (answer?.status === 503 || answer?.status === 429)
+          assert.match(answer.headers, /^retry-after: (?:[1-9]|10)$/m);
         if (answer?.status === 426) assert.match(answer.headers, /^sec-websocket-version: 13$/m);
         const { gateway } = service.service;
         await until('it has been counted', () => gateway.ledger.handshakes.rejected[reason] === 1);
         const readings = await service.collect();
         const refused = pointsAboveZero(readings, 'tidegauge.handshake.rejections');
         assert.deepEqual(refused, [{ attributes: { 'error.type': reason }, value: 1 }]);
-        const opened = reason === 'capacity' ? 1 : 0;
+        const opened = reason === 'capacity' || reason === 'rate_limited' ? 1 : 0;
         assert.equal(readings.value('tidegauge.connection.opened'), opened);
         assert.equal(readings.value('tidegauge.handshake.begun'), opened + 1);
         assert.equal(readings.value('tidegauge.handshake.active'), 0);

@@ -81,6 +81,8 @@ export function createTestGateway(
       idleMaxMs: 0,
       ageMaxMs: 0,
       remoteAddr: 'full',
+      trustedProxies: undefined,
+      connectionsPerAddressMax: 0,
       receiveRate: 50,
       receiveBurst: 100,
       badMessagesMax: 10,

@@ -7,7 +7,7 @@ import {
   rejectionOf,
 } from '../../../src/gateway/admission.ts';
 
-const free = { isRefusing: false, active: 0, limit: 10, isOverloaded: false };
+const free = { isRefusing: false, active: 0, limit: 10, isAddressFull: false, isOverloaded: false };
 const headers = {
   host: 'gateway.example',
   'sec-websocket-version': '13',
@@ -40,6 +40,7 @@ test('each fault has its reason', () => {
   );
   assert.equal(reasonOf({}, { ...free, isRefusing: true }), 'draining');
   assert.equal(reasonOf({}, { ...free, active: 10 }), 'capacity');
+  assert.equal(reasonOf({}, { ...free, isAddressFull: true }), 'rate_limited');
   assert.equal(reasonOf({}, { ...free, isOverloaded: true }), 'overloaded');
 });
 
