@@ -277,13 +277,13 @@ const table = {
     env: 'TIDEGAUGE_MAX_CONNECTIONS_PER_IP',
     ...integer(0, 10_000_000, {
       default: '0',
-      doc: 'Connections admitted from one address at most, or from one /64 of IPv6; the next is refused with 429. 0 is no limit. Behind a proxy all come from its address, unless it is one of TIDEGAUGE_TRUSTED_PROXIES.',
+      doc: 'Connections admitted from one address at most, or from one /64 of IPv6; the next is refused with 429. 0 is no limit. Each process counts for itself. Behind a proxy all come from its address, unless it is one of TIDEGAUGE_TRUSTED_PROXIES.',
     }),
   },
   trustedProxies: {
     env: 'TIDEGAUGE_TRUSTED_PROXIES',
     ...list('addresses and networks, separated by commas, such as 10.0.0.0/8 or 2001:db8::/32', isNetwork, {
-      doc: 'Proxies whose X-Forwarded-For is believed (the client is the last address in it that is none of them), and whose X-Forwarded-Proto is the scheme that an Origin is compared with. Unset: none.',
+      doc: 'Proxies whose X-Forwarded-For is believed (the client is the last address in it that is none of them), and whose X-Forwarded-Proto is the scheme that an Origin is compared with. Unset: none. ::/0 is everybody, 0.0.0.0/0 those with IPv4.',
     }),
   },
   messageSizeMax: {
@@ -323,14 +323,14 @@ const table = {
     env: 'TIDEGAUGE_MAX_IDLE',
     ...duration('0', '8760h', {
       default: '0',
-      doc: 'A connection without a message in either direction for so long is closed with 1000, each up to a tenth of the time sooner; 0 is no limit. Pings are no messages.',
+      doc: 'A connection without a message in either direction for so long, or for nine tenths of it at the least, is closed with 1000; 0 is no limit. Ping and pong frames are no messages, but what a client sends of type ping or heartbeat is one.',
     }),
   },
   ageMaxMs: {
     env: 'TIDEGAUGE_MAX_AGE',
     ...duration('0', '8760h', {
       default: '0',
-      doc: 'A connection of that age is closed with 1012, each up to a tenth of the time sooner, so that clients come to new instances; 0 is no limit.',
+      doc: 'A connection of that age, or of nine tenths of it at the least, is closed with 1012, so that clients come to new instances; 0 is no limit.',
     }),
   },
   receiveRate: {

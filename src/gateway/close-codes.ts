@@ -52,9 +52,13 @@ const kinds = {
   idle: {
     code: 1000,
     initiator: 'server',
-    when: 'there was no message in either direction for TIDEGAUGE_MAX_IDLE',
+    when: 'there was no message in either direction for nine tenths of TIDEGAUGE_MAX_IDLE, or up to all of it',
   },
-  max_age: { code: 1012, initiator: 'server', when: 'the connection was as old as TIDEGAUGE_MAX_AGE' },
+  max_age: {
+    code: 1012,
+    initiator: 'server',
+    when: 'the connection was as old as TIDEGAUGE_MAX_AGE, or nine tenths of it',
+  },
   admin: {
     code: 1012,
     initiator: 'server',

@@ -153,15 +153,15 @@ export class Heartbeat {
     const { pongTimeoutMs, pingIntervalMs } = this.#settings;
     const { pingedAtMs, awaitsPong } = connection;
     const wordAtMs = pingedAtMs + (awaitsPong ? pongTimeoutMs : pingIntervalMs);
-    return Math.min(wordAtMs, endOfLife(connection, this.#settings)?.atMs ?? wordAtMs);
+    return Math.min(wordAtMs, endOfLife(connection, this.#settings, this.#stall)?.atMs ?? wordAtMs);
   }
 
-  /** Whether it has been closed for its age, or for having been idle. What came while we stood still is yet to be read. */
+  /** Whether it has been closed for its age, or for having been idle. */
   #isOverAge(connection: Connection, nowMs: number): boolean {
-    const end = endOfLife(connection, this.#settings);
+    const end = endOfLife(connection, this.#settings, this.#stall);
     if (end === undefined || nowMs < end.atMs) return false;
-    if (end.reason === 'idle' && (connection.isCongested || nowMs < end.atMs + this.recentStallMs(nowMs)))
-      return false;
+    // It has something to take, and so is not idle.
+    if (end.reason === 'idle' && connection.isCongested) return false;
     connection.close(end.reason);
     return true;
   }

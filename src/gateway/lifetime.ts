@@ -17,6 +17,9 @@ type Life = {
   readonly lastMessageAtMs: number;
 };
 
+/** How long we stood still ourselves, and until when: for that time nobody could speak, or be spoken to. */
+export type Stall = { readonly ms: number; readonly atMs: number };
+
 export type EndOfLife = { readonly atMs: number; readonly reason: 'idle' | 'max_age' };
 
 const JITTER = 0.1;
@@ -24,10 +27,16 @@ const JITTER = 0.1;
 const STEP = (Math.sqrt(5) - 1) / 2;
 
 /** What comes first; undefined without any limit. */
-export function endOfLife(life: Life, { idleMaxMs, ageMaxMs }: LifetimeSettings): EndOfLife | undefined {
+export function endOfLife(
+  life: Life,
+  { idleMaxMs, ageMaxMs }: LifetimeSettings,
+  stall: Stall,
+): EndOfLife | undefined {
   const share = 1 - JITTER * ((life.number * STEP) % 1);
-  const idle = { atMs: life.lastMessageAtMs + share * idleMaxMs, reason: 'idle' } as const;
-  const age = { atMs: life.openedAtMs + share * ageMaxMs, reason: 'max_age' } as const;
+  const after = (sinceMs: number, ms: number): number =>
+    sinceMs + share * ms + (sinceMs < stall.atMs ? stall.ms : 0);
+  const idle = { atMs: after(life.lastMessageAtMs, idleMaxMs), reason: 'idle' } as const;
+  const age = { atMs: after(life.openedAtMs, ageMaxMs), reason: 'max_age' } as const;
   if (idleMaxMs === 0) return ageMaxMs === 0 ? undefined : age;
   return ageMaxMs === 0 || idle.atMs < age.atMs ? idle : age;
 }

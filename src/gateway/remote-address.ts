@@ -40,10 +40,10 @@ export class TrustedProxies {
   /** Who asks: the peer of the socket, or whom proxies that are trusted say that it speaks for. */
   callerOf(peer: RemoteAddress, headers: Headers): RemoteAddress {
     let caller = peer;
-    for (const hop of [...valuesOf(headers['x-forwarded-for'])].reverse()) {
+    for (const hop of valuesOf(headers['x-forwarded-for']).reverse()) {
       if (!this.#isTrusted(caller.address)) break;
       const address = addressOfHop(hop);
-      // Nobody can say who is behind what is no address.
+      // Nobody can say who is behind what is no address, and what is empty is none.
       if (address === undefined) break;
       caller = { address };
     }
@@ -53,9 +53,11 @@ export class TrustedProxies {
   /** The scheme that the caller used, where a proxy that is trusted tells one. */
   schemeOf(peer: RemoteAddress, headers: Headers): 'http' | 'https' | undefined {
     if (!this.#isTrusted(peer.address)) return undefined;
-    const told = new Set(valuesOf(headers['x-forwarded-proto']).map((one) => one.toLowerCase()));
+    const told = new Set(
+      valuesOf(headers['x-forwarded-proto']).map((one) => schemes.get(one.toLowerCase() as 'http')),
+    );
     const [scheme] = told;
-    return told.size === 1 && (scheme === 'http' || scheme === 'https') ? scheme : undefined;
+    return told.size === 1 ? scheme : undefined;
   }
 
   #isTrusted(address: string): boolean {
@@ -65,12 +67,17 @@ export class TrustedProxies {
   }
 }
 
+/** As proxies write them: some name the WebSocket's own. */
+const schemes = new Map([
+  ['http', 'http'],
+  ['https', 'https'],
+  ['ws', 'http'],
+  ['wss', 'https'],
+] as const);
+
 function valuesOf(header: string | string[] | undefined): string[] {
   const text = Array.isArray(header) ? header.join(',') : (header ?? '');
-  return text
-    .split(',')
-    .map((value) => value.trim())
-    .filter((value) => value !== '');
+  return text.split(',').map((value) => value.trim());
 }
 
 /** As proxies write it: an address, with a port or without, in brackets or without. */
@@ -84,12 +91,12 @@ function withoutMapping(address: string): string {
   return /^::ffff:[\d.]+$/i.test(address) ? address.slice('::ffff:'.length) : address;
 }
 
-/** One spelling of many; as sockets have it. */
+/** One spelling of many, as sockets have it; and a text of its own, for what is cut out of a header holds on to all of it. */
 function canonical(typed: string): string {
   const [address = '', zone] = typed.split('%');
-  if (isIP(address) !== 6) return address;
+  if (isIP(address) === 4) return new SocketAddress({ address, family: 'ipv4' }).address;
   const written = withoutMapping(new SocketAddress({ address, family: 'ipv6' }).address);
-  return zone === undefined ? written : `${written}%${zone}`;
+  return zone === undefined || isIP(written) === 4 ? written : [written, zone].join('%');
 }
 
 /** The client's address as reports may show it. */

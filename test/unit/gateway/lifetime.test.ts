@@ -19,21 +19,46 @@ const answer = (client: FakeClient): void => {
 
 describe('the end', () => {
   const life = { number: 0, openedAtMs: 1_000, lastMessageAtMs: 5_000 };
+  const never = { ms: 0, atMs: Number.NEGATIVE_INFINITY };
 
   it('is the first of the two, and without a limit never', () => {
-    assert.equal(endOfLife(life, { idleMaxMs: 0, ageMaxMs: 0 }), undefined);
-    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 0 }), { atMs: 5_100, reason: 'idle' });
-    assert.deepEqual(endOfLife(life, { idleMaxMs: 0, ageMaxMs: 100 }), { atMs: 1_100, reason: 'max_age' });
-    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 5_000 }), { atMs: 5_100, reason: 'idle' });
-    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 4_100 }), {
+    assert.equal(endOfLife(life, { idleMaxMs: 0, ageMaxMs: 0 }, never), undefined);
+    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 0 }, never), {
+      atMs: 5_100,
+      reason: 'idle',
+    });
+    assert.deepEqual(endOfLife(life, { idleMaxMs: 0, ageMaxMs: 100 }, never), {
+      atMs: 1_100,
+      reason: 'max_age',
+    });
+    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 5_000 }, never), {
+      atMs: 5_100,
+      reason: 'idle',
+    });
+    assert.deepEqual(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 4_100 }, never), {
       atMs: 5_100,
       reason: 'max_age',
     });
   });
 
+  it('is put off by our own standing still, for those who were there', () => {
+    for (const [atMs, idleAtMs, oldAtMs] of [
+      [500, 5_100, 1_100],
+      [3_000, 5_100, 1_170],
+      [6_000, 5_170, 1_170],
+    ] as const) {
+      const stall = { ms: 70, atMs };
+      assert.equal(endOfLife(life, { idleMaxMs: 100, ageMaxMs: 0 }, stall)?.atMs, idleAtMs);
+      assert.equal(endOfLife(life, { idleMaxMs: 0, ageMaxMs: 100 }, stall)?.atMs, oldAtMs);
+    }
+  });
+
   it('of those who came together is spread over the last tenth of the time', () => {
     const ends = Array.from({ length: 1_000 }, (_, index) => {
-      return endOfLife({ ...life, number: 7_000 + index }, { idleMaxMs: 0, ageMaxMs: 100_000 })!.atMs - 1_000;
+      return (
+        endOfLife({ ...life, number: 7_000 + index }, { idleMaxMs: 0, ageMaxMs: 100_000 }, never)!.atMs -
+        1_000
+      );
     });
     assert.ok(Math.min(...ends) >= 90_000 && Math.max(...ends) <= 100_000);
     const perSecond = Array.from({ length: 10 }, (_, second) => {
@@ -101,19 +126,21 @@ describe('a gateway', () => {
     assert.equal(test.figures().closed.max_age, 100);
   });
 
-  it('does not take its own standing still for idleness: what came meanwhile is yet to be read', () => {
+  it('does not take its own standing still for idleness or age, nor has all leave together behind it', () => {
     const test = createTestGateway({ idleMaxMs: 30_000 });
     const client = test.connect();
-    sweepFor(test, 20_000);
-    test.clock.pass(20_000);
-    test.gateway.sweep();
-    assert.equal(client.closeCode, undefined);
-    sweepFor(test, 2_000);
-    client.send('{"type":"heartbeat"}');
+    sweepFor(test, 5_000);
+    test.clock.pass(25_000);
     sweepFor(test, 20_000, () => answer(client));
     assert.equal(client.closeCode, undefined);
-    sweepFor(test, 10_000, () => answer(client));
+    sweepFor(test, 5_000, () => answer(client));
     assert.equal(client.closeCode, 1000);
+
+    const many = createTestGateway({ ageMaxMs: 600_000 });
+    const clients = Array.from({ length: 100 }, () => many.connect());
+    many.clock.pass(650_000);
+    many.gateway.sweep();
+    assert.equal(clients.filter(({ closeCode }) => closeCode !== undefined).length, 0);
   });
 
   it('does not call idle who has not taken what he was sent, but is he old he goes', () => {

@@ -1,6 +1,8 @@
 /** Who is at the other end of a chain of proxies, and what counts as one address. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { AddressCounts } from '../../../src/gateway/address-counts.ts';
 import {
@@ -24,6 +26,7 @@ describe('the caller', () => {
       ['10.1.2.3', undefined],
       ['10.1.2.3', ''],
       ['10.1.2.3', 'unknown'],
+      ['10.1.2.3', '203.0.113.9, '],
       ['10.1.2.3', '203.0.113.9, _hidden'],
       ['192.0.2.8', '203.0.113.9'],
       ['', '203.0.113.9'],
@@ -40,8 +43,10 @@ describe('the caller', () => {
       ['10.1.2.3', '203.0.113.9', '203.0.113.9'],
       ['::ffff:10.1.2.3', '203.0.113.9', '203.0.113.9'],
       ['2001:db8::1', '203.0.113.9', '203.0.113.9'],
-      ['192.0.2.7', ' 1.1.1.1 ,203.0.113.9 , 10.9.9.9,, 192.0.2.7', '203.0.113.9'],
+      ['192.0.2.7', ' 1.1.1.1 ,, 203.0.113.9 , 10.9.9.9, 192.0.2.7', '203.0.113.9'],
       ['10.1.2.3', '203.0.113.9, unknown, 10.9.9.9', '10.9.9.9'],
+      ['10.1.2.3', '203.0.113.9, , 10.9.9.9', '10.9.9.9'],
+      ['10.1.2.3', '::ffff:203.0.113.9%eth0', '203.0.113.9'],
       // All are proxies: then it is the first of them.
       ['10.1.2.3', '10.0.0.1, 10.0.0.2', '10.0.0.1'],
       ['10.1.2.3', '203.0.113.9:4711', '203.0.113.9'],
@@ -69,11 +74,31 @@ describe('the caller', () => {
       proxies.schemeOf({ address: peer }, { 'x-forwarded-proto': told });
     assert.equal(schemeOf('10.1.2.3', 'https'), 'https');
     assert.equal(schemeOf('10.1.2.3', 'HTTP'), 'http');
-    assert.equal(schemeOf('10.1.2.3', 'https, https'), 'https');
-    for (const told of ['https,http', 'wss', '', undefined])
+    assert.equal(schemeOf('10.1.2.3', 'https, wss'), 'https');
+    assert.equal(schemeOf('10.1.2.3', 'ws'), 'http');
+    for (const told of ['https,http', 'https,', 'spdy', 'constructor', '', undefined])
       assert.equal(schemeOf('10.1.2.3', told), undefined);
     assert.equal(schemeOf('198.51.100.1', 'https'), undefined);
   });
+});
+
+test('of a long header nothing is held but the address', () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const held: unknown[] = [];
+  const before = { 'x-forwarded-for': '' };
+  collect();
+  const bytes = process.memoryUsage().heapUsed;
+  for (let index = 100; index < 200; index += 1) {
+    for (const last of [`203.0.113.${index}`, `203.0.113.${index}:4711`, `[2001:db9:1:2:3:4:5:${index}]:1`]) {
+      before['x-forwarded-for'] = `${'1.2.3.4, '.repeat(1_000)}${last}`;
+      const caller = proxies.callerOf({ address: '10.0.0.1', port: 1 }, before);
+      held.push(shownAddress(caller, 'full'), shownAddress(caller, 'masked'), countedAs(caller));
+    }
+  }
+  collect();
+  const grown = process.memoryUsage().heapUsed - bytes;
+  assert.ok(held.length === 900 && grown < 500_000, `${grown} bytes`);
 });
 
 describe('an address', () => {
