@@ -95,7 +95,6 @@ export type ConnectionEnding = {
   code: number;
   /** As it was when the close began. */
   bufferedBytes: number;
-  subscriptions: number;
 };
 
 export class Connection {
@@ -140,7 +139,7 @@ export class Connection {
   /** Of our close frame, which may be an answer. */
   #sentCode: number | undefined;
   /** As it was when the close began. */
-  #atClose: Pick<ConnectionEnding, 'bufferedBytes' | 'subscriptions'> | undefined;
+  #atClose: { bufferedBytes: number; subscriptions: number } | undefined;
   #pendingPong: { data: Uint8Array; sinceMs: number } | undefined;
   /** With the policy `drop`: it skips what comes until nothing waits any more. */
   #isSkipping = false;
@@ -518,11 +517,12 @@ export class Connection {
     this.counts.drop('closed', queued);
     const reason = this.#cause ?? clientCloseReason(code);
     const { initiator } = closeKinds[reason];
+    const { bufferedBytes } = this.#atClose!;
     return {
-      ...this.#atClose!,
       reason,
       initiator,
       code: initiator === 'server' ? (this.#sentCode ?? NO_FRAME) : code,
+      bufferedBytes,
     };
   }
 }

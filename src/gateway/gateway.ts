@@ -324,15 +324,9 @@ export class Gateway {
   }
 
   #keepEnded(connection: Connection, ending: ConnectionEnding, nowMs: number): void {
-    const { code, reason, initiator, bufferedBytes, subscriptions } = ending;
-    this.closedConnections.add({
-      ...rowOf(connection, nowMs),
-      state: 'closed',
-      bufferedBytes: 0,
-      subscriptions,
-      number: connection.number,
-      end: { closedAtUnixMs: this.#around.unixMs(), code, reason, initiator, bufferedBytes },
-    });
+    const { code, reason, initiator, bufferedBytes } = ending;
+    const end = { closedAtUnixMs: this.#around.unixMs(), code, reason, initiator, bufferedBytes };
+    this.closedConnections.add(rowOf(connection, nowMs), end, connection.number);
   }
 
   /** Tells every client, in the order of its messages, that it may have missed something while the bus was away. */

@@ -275,6 +275,7 @@ describe('settings', () => {
       ADMIN_HOST: '127.0.0.1',
       NATS_URL: 'nats://nats:4222',
       TIDEGAUGE_DEDUPE_BY: 'msg-id,nonce',
+      TIDEGAUGE_TRUSTED_PROXIES: '10.0.0.0/8',
     };
     // One of each kind that is not the default, so that a setting that is lost is missed.
     const other = ({ env, kind, bounds, choices, default: preset }: (typeof chartSettings)[number]) => {

@@ -182,8 +182,8 @@ const bugs: SeededBug[] = [
   {
     what: 'a close that the client began is not seen',
     file: 'connection.ts',
-    from: 'closeFrame(write: () => void): void {\n    this.noticeClosing();',
-    to: 'closeFrame(write: () => void): void {',
+    from: 'closeFrame(write: () => void, code = NO_CODE): void {\n    this.noticeClosing();',
+    to: 'closeFrame(write: () => void, code = NO_CODE): void {',
   },
   {
     what: 'a buffer that a socket still holds is used again',

@@ -40,8 +40,9 @@ function openDescriptors(): number {
 const service = await startTestService();
 const { gateway } = service.service;
 
-// As after a day: of those that have ended as many are kept as ever will be, and each that is to come is kept in the place of one.
-for (let count = 0; count < CLOSED_MAX; count += 1) {
+// As after a day: of those that have ended as many are kept as ever will be, each that is to come is kept in the place of one,
+// and the table of their names has the size that it keeps.
+for (let count = 0; count < 3 * CLOSED_MAX; count += 1) {
   for (const reason of ['normal', 'no_close_frame'] as const) {
     const end = {
       closedAtUnixMs: Date.now() + 0.5,
@@ -50,9 +51,16 @@ for (let count = 0; count < CLOSED_MAX; count += 1) {
       initiator: 'client',
       bufferedBytes: 0,
     };
-    const remoteAddr = ['127.0.0.1', 30_000 + count].join(':');
-    const row = rowWith({ id: `client_${randomBytes(12).toString('hex')}`, remoteAddr, state: 'closed' });
-    gateway.closedConnections.add({ ...row, number: count, end });
+    const row = rowWith({
+      id: `client_${randomBytes(9).toString('base64url')}`,
+      remoteAddr: ['127.0.0.1', 30_000 + count].join(':'),
+      durationSeconds: 0.25 + count,
+      idleSeconds: 0.125 + count,
+      openedAtUnixMs: Date.now() + 0.25,
+      rttMs: undefined,
+      userAgent: undefined,
+    });
+    gateway.closedConnections.add(row, end, count);
   }
 }
 
