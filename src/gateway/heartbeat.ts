@@ -1,7 +1,8 @@
 /**
  * Pings the clients, closes those whose pong is overdue, those whose oldest unsent byte is too old, and those who are idle or
- * there for too long: one sweep for all of them, four times a second, or once while nothing is due. A sweep that comes late has itself been stalled, and so were
- * the answers that it would judge; that time is credited to every client before anyone is judged.
+ * there for too long: one sweep for all of them, four times a second, or once while nothing is due. A sweep that comes late
+ * has itself been stalled, and so were the answers that it would judge; that time is credited to every client before anyone
+ * is judged.
  *
  * Who is congested is looked at in every sweep. Everybody else waits in the slot of time in which something is due of him,
  * and is looked at then: going through ten thousand rows takes time, and the processor's caches from all the rest. A stall
@@ -160,8 +161,6 @@ export class Heartbeat {
   #isOverAge(connection: Connection, nowMs: number): boolean {
     const end = endOfLife(connection, this.#settings, this.#stall);
     if (end === undefined || nowMs < end.atMs) return false;
-    // It has something to take, and so is not idle.
-    if (end.reason === 'idle' && connection.isCongested) return false;
     connection.close(end.reason);
     return true;
   }

@@ -15,6 +15,8 @@ type Life = {
   readonly number: number;
   readonly openedAtMs: number;
   readonly lastMessageAtMs: number;
+  /** It has something to take, and so is not idle. */
+  readonly isCongested: boolean;
 };
 
 /** How long we stood still ourselves, and until when: for that time nobody could speak, or be spoken to. */
@@ -37,6 +39,6 @@ export function endOfLife(
     sinceMs + share * ms + (sinceMs < stall.atMs ? stall.ms : 0);
   const idle = { atMs: after(life.lastMessageAtMs, idleMaxMs), reason: 'idle' } as const;
   const age = { atMs: after(life.openedAtMs, ageMaxMs), reason: 'max_age' } as const;
-  if (idleMaxMs === 0) return ageMaxMs === 0 ? undefined : age;
+  if (idleMaxMs === 0 || life.isCongested) return ageMaxMs === 0 ? undefined : age;
   return ageMaxMs === 0 || idle.atMs < age.atMs ? idle : age;
 }

@@ -1,5 +1,10 @@
 /** Rows of connections made by hand, for documents and routes. */
-import type { ConnectionPage, ConnectionRow, ConnectionSummary } from '../../src/reports/connections.ts';
+import type {
+  ConnectionPage,
+  ConnectionQuery,
+  ConnectionRow,
+  ConnectionSummary,
+} from '../../src/reports/connections.ts';
 
 export function rowWith(given: Partial<ConnectionRow> = {}): ConnectionRow {
   return {
@@ -36,6 +41,20 @@ export const closedRow: ConnectionRow = rowWith({
     bufferedBytes: 1_048_000,
   },
 });
+
+/** What is meant where nothing is said. */
+export const bareQuery: ConnectionQuery = {
+  state: 'open',
+  sort: 'opened',
+  order: 'asc',
+  limit: 100,
+  cursor: undefined,
+  ip: undefined,
+  user: undefined,
+  channel: undefined,
+  minIdleSeconds: undefined,
+  reason: undefined,
+};
 
 export function pageOf(rows: readonly ConnectionRow[], next?: string): ConnectionPage {
   return { rows, next, isTruncated: next !== undefined };

@@ -10,23 +10,12 @@ import {
   connectionSortKeys,
   type UnusableCursor,
 } from '../../../src/reports/connections.ts';
-import { rowWith } from '../../support/connection-rows.ts';
+import { bareQuery, rowWith } from '../../support/connection-rows.ts';
 import type { FakeClient } from '../../support/fake-client.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
-import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
+import { createTestGateway, sweepFor, type TestGateway } from '../../support/test-gateway.ts';
 
-const everything: ConnectionQuery = {
-  state: 'all',
-  sort: 'opened',
-  order: 'asc',
-  limit: 1_000,
-  cursor: undefined,
-  ip: undefined,
-  user: undefined,
-  channel: undefined,
-  minIdleSeconds: undefined,
-  reason: undefined,
-};
+const everything: ConnectionQuery = { ...bareQuery, state: 'all', limit: 1_000 };
 
 function usable<Answer extends object>(answer: Answer | UnusableCursor): Answer {
   assert.ok(typeof answer === 'object', String(answer));
@@ -47,14 +36,6 @@ const onlyRow = (test: TestGateway): ConnectionRow => {
   assert.equal(rows.length, 1);
   return rows[0]!;
 };
-
-/** As often as it would be, so that no time counts as a stall of ours. */
-function sweepFor({ gateway, clock }: TestGateway, ms: number): void {
-  for (let passed = 0; passed < ms; passed += 250) {
-    clock.pass(250);
-    gateway.sweep();
-  }
-}
 
 const subscribe = (client: FakeClient, ...channels: string[]): void =>
   client.send(JSON.stringify({ type: 'subscribe', channels }));

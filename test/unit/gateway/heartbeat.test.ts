@@ -1,26 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TestGateway } from '../../support/test-gateway.ts';
-import { createTestGateway } from '../../support/test-gateway.ts';
-
-function passMs({ clock, gateway }: TestGateway, ms: number): void {
-  for (let passed = 0; passed < ms; passed += 250) {
-    clock.nowMs += 250;
-    gateway.sweep();
-  }
-}
+import { createTestGateway, sweepFor } from '../../support/test-gateway.ts';
 
 test('a connection is pinged each interval, and the round trip is recorded', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
-  passMs(gateway, 24_750);
+  sweepFor(gateway, 24_750);
   assert.equal(client.pings, 0);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.pings, 1);
   gateway.clock.nowMs += 40;
   client.events.pong();
   assert.deepEqual(gateway.recorded.pingRoundTrip, [[0.04]]);
-  passMs(gateway, 25_000);
+  sweepFor(gateway, 25_000);
   assert.equal(client.pings, 2);
 });
 
@@ -34,7 +26,7 @@ test('clients who come together are pinged at different times, within the interv
   const pingsPerSweep: number[] = [];
   let before = 0;
   for (let passed = 0; passed < 25_000; passed += 250) {
-    passMs(gateway, 250);
+    sweepFor(gateway, 250);
     const pings = clients.reduce((sum, client) => sum + client.pings, 0);
     pingsPerSweep.push(pings - before);
     before = pings;
@@ -47,45 +39,45 @@ test('each of many is pinged once in an interval, and overdue pongs are found, w
   const gateway = createTestGateway();
   const clients = Array.from({ length: 5_000 }, () => gateway.connect());
   const pings = () => [...new Set(clients.map((client) => client.pings))];
-  passMs(gateway, 24_750);
+  sweepFor(gateway, 24_750);
   assert.deepEqual(pings(), [0]);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.deepEqual(pings(), [1]);
   const [silent, ...lively] = clients;
   for (const client of lively) client.events.pong();
-  passMs(gateway, 10_000);
+  sweepFor(gateway, 10_000);
   assert.equal(silent!.closeCode, undefined);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(silent!.closeCode, 4409);
-  passMs(gateway, 14_500);
+  sweepFor(gateway, 14_500);
   assert.deepEqual([...new Set(lively.map((client) => client.pings))], [1]);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.deepEqual([...new Set(lively.map((client) => client.pings))], [2]);
 });
 
 test('with a pong timeout longer than the interval, a ping waits for the answer to the last one, and no longer', () => {
   const gateway = createTestGateway({ pingIntervalMs: 1_000, pongTimeoutMs: 10_000 });
   const client = gateway.connect();
-  passMs(gateway, 5_000);
+  sweepFor(gateway, 5_000);
   assert.equal(client.pings, 1);
   client.events.pong();
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.pings, 2);
   client.events.pong();
-  passMs(gateway, 750);
+  sweepFor(gateway, 750);
   assert.equal(client.pings, 2);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.pings, 3);
-  passMs(gateway, 10_000);
+  sweepFor(gateway, 10_000);
   assert.equal(client.closeCode, undefined);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.closeCode, 4409);
 });
 
 test('who was congested is pinged an interval after it moved last, though a pong was awaited for longer', () => {
   const gateway = createTestGateway({ pingIntervalMs: 1_000, pongTimeoutMs: 10_000 });
   const client = gateway.connect();
-  passMs(gateway, 1_000);
+  sweepFor(gateway, 1_000);
   assert.equal(client.pings, 1);
   client.room = 0;
   gateway.gateway.hub.publish('public.a', Buffer.from('x'));
@@ -94,11 +86,11 @@ test('who was congested is pinged an interval after it moved last, though a pong
   gateway.gateway.hub.publish('public.a', Buffer.from('z'));
   gateway.turn();
   client.drain(6);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   client.drain(1_000);
-  passMs(gateway, 750);
+  sweepFor(gateway, 750);
   assert.equal(client.pings, 1);
-  passMs(gateway, 500);
+  sweepFor(gateway, 500);
   assert.equal(client.pings, 2);
 });
 
@@ -119,7 +111,7 @@ test('nobody is looked at while nothing is due, and who has left is not kept', (
       },
     });
   }
-  passMs(gateway, 24_750);
+  sweepFor(gateway, 24_750);
   assert.equal(looks, 0);
   for (const client of clients) client.end(1000);
   for (const slot of slots) assert.equal(slot?.size, 0);
@@ -160,7 +152,7 @@ test('the sweep rests while nothing is due, and is back before anything is', () 
 test('short deadlines are met within a sweep, however many there are', () => {
   const gateway = createTestGateway({ pingIntervalMs: 1_000, pongTimeoutMs: 1_000 });
   const clients = Array.from({ length: 2_000 }, () => gateway.connect());
-  passMs(gateway, 1_000);
+  sweepFor(gateway, 1_000);
   assert.deepEqual([...new Set(clients.map(({ pings }) => pings))], [1]);
 });
 
@@ -172,7 +164,7 @@ test('those who leave as soon as they are pinged are gone, and no other is misse
       client.pings += 1;
       client.end(1000);
     };
-  passMs(gateway, 25_000);
+  sweepFor(gateway, 25_000);
   assert.ok(clients.every(({ pings }) => pings === 1));
   assert.equal(gateway.figures().active, 0);
 });
@@ -184,21 +176,21 @@ test('a congested one among many is looked at in every sweep', () => {
   slow.room = 0;
   gateway.gateway.hub.publish('public.a', Buffer.from('x'));
   gateway.turn();
-  passMs(gateway, 10_000);
+  sweepFor(gateway, 10_000);
   assert.equal(slow.closeCode, undefined);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(slow.closeCode, 4408);
 });
 
 test('a connection whose pong is overdue is closed with 4409', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
-  passMs(gateway, 25_000 + 10_000);
+  sweepFor(gateway, 25_000 + 10_000);
   assert.equal(client.closeCode, undefined);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.closeCode, 4409);
   assert.equal(gateway.figures().pingTimeouts, 1);
-  passMs(gateway, 20_000);
+  sweepFor(gateway, 20_000);
   assert.equal(gateway.figures().pingTimeouts, 1);
 });
 
@@ -213,25 +205,25 @@ test('a pong that nobody asked for is counted and changes nothing', () => {
 test('our own stall is not held against a client', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
-  passMs(gateway, 25_000);
+  sweepFor(gateway, 25_000);
   gateway.clock.nowMs += 60_000;
   gateway.gateway.sweep();
-  passMs(gateway, 9_500);
+  sweepFor(gateway, 9_500);
   assert.equal(client.closeCode, undefined);
-  passMs(gateway, 1_000);
+  sweepFor(gateway, 1_000);
   assert.equal(client.closeCode, 4409);
 });
 
 test('a connection with data older than the bound is closed as a slow consumer, not for its pong', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
-  passMs(gateway, 25_000);
+  sweepFor(gateway, 25_000);
   client.room = 0;
   gateway.gateway.hub.publish('public.a', Buffer.from('x'));
   gateway.turn();
-  passMs(gateway, 10_000);
+  sweepFor(gateway, 10_000);
   assert.equal(client.closeCode, undefined);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.closeCode, 4408);
 });
 
@@ -241,11 +233,11 @@ test('a slow consumer that does not go when told is ended half a second later', 
   client.room = 0;
   gateway.gateway.hub.publish('public.a', Buffer.from('x'));
   gateway.turn();
-  passMs(gateway, 10_250);
+  sweepFor(gateway, 10_250);
   assert.equal(client.closeCode, 4408);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.isTerminated, false);
-  passMs(gateway, 250);
+  sweepFor(gateway, 250);
   assert.equal(client.isTerminated, true);
   assert.equal(gateway.figures().closed.slow_consumer, 1);
 });
@@ -253,9 +245,9 @@ test('a slow consumer that does not go when told is ended half a second later', 
 test('a client that is leaving is not blamed for a pong that it does not send any more', () => {
   const gateway = createTestGateway();
   const client = gateway.connect();
-  passMs(gateway, 25_000);
+  sweepFor(gateway, 25_000);
   client.readyState = 2;
-  passMs(gateway, 20_000);
+  sweepFor(gateway, 20_000);
   assert.equal(gateway.figures().pingTimeouts, 0);
   client.end(1000);
   assert.equal(gateway.figures().closed.normal, 1);

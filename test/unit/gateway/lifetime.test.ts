@@ -3,22 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { endOfLife } from '../../../src/gateway/lifetime.ts';
 import type { FakeClient } from '../../support/fake-client.ts';
-import { createTestGateway, type TestGateway } from '../../support/test-gateway.ts';
-
-function sweepFor({ gateway, clock }: TestGateway, ms: number, each?: () => void): void {
-  for (let passed = 0; passed < ms; passed += 250) {
-    clock.pass(250);
-    each?.();
-    gateway.sweep();
-  }
-}
+import { createTestGateway, sweepFor } from '../../support/test-gateway.ts';
 
 const answer = (client: FakeClient): void => {
   if (client.pings > client.pongs) client.events.pong();
 };
 
 describe('the end', () => {
-  const life = { number: 0, openedAtMs: 1_000, lastMessageAtMs: 5_000 };
+  const life = { number: 0, openedAtMs: 1_000, lastMessageAtMs: 5_000, isCongested: false };
   const never = { ms: 0, atMs: Number.NEGATIVE_INFINITY };
 
   it('is the first of the two, and without a limit never', () => {
@@ -147,6 +139,8 @@ describe('a gateway', () => {
     for (const [settings, code] of [
       [{ idleMaxMs: 10_000 }, undefined],
       [{ ageMaxMs: 10_000 }, 1012],
+      // Who would be idle first, were he not behind, is old in the end.
+      [{ idleMaxMs: 5_000, ageMaxMs: 10_000 }, 1012],
     ] as const) {
       const test = createTestGateway({ ...settings, bufferedAgeMaxMs: 60_000 });
       const client = test.connect();
