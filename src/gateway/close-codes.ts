@@ -5,6 +5,10 @@
  * with jitter; 4408 and 4409 mean yes, after looking at its own speed or network.
  */
 
+/** In place of a close code (RFC 6455 section 7.4.1): a frame without one, and an end without a frame. */
+export const NO_CODE = 1005;
+export const NO_FRAME = 1006;
+
 export const closeInitiators = ['client', 'server', 'network'] as const;
 export type CloseInitiator = (typeof closeInitiators)[number];
 
@@ -20,7 +24,7 @@ const kinds = {
   going_away: { code: 1001, initiator: 'client', when: 'the client navigated away or shut down' },
   client_error: { code: 1002, initiator: 'client', when: 'the client closed with any other code' },
   no_close_frame: {
-    code: 1006,
+    code: NO_FRAME,
     initiator: 'network',
     when: 'the TCP connection ended without a close frame',
   },
@@ -71,10 +75,10 @@ export type CloseReason = keyof typeof kinds;
 export const closeKinds: Readonly<Record<CloseReason, CloseKind>> = kinds;
 export const closeReasons = Object.keys(kinds) as CloseReason[];
 
-/** The reason for an end that the client began, by the code of its close frame (1005: a frame without one). */
+/** The reason for an end that the client began, by the code of its close frame. */
 export function clientCloseReason(code: number): CloseReason {
-  if (code === 1000 || code === 1005) return 'normal';
+  if (code === 1000 || code === NO_CODE) return 'normal';
   if (code === 1001) return 'going_away';
-  if (code === 1006) return 'no_close_frame';
+  if (code === NO_FRAME) return 'no_close_frame';
   return 'client_error';
 }

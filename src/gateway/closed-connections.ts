@@ -1,12 +1,11 @@
 /**
  * The connections that have ended not long ago, newest kept: a ring for those that said good-bye, and one for all other ends,
- * which the coming and going of ten thousand well clients must not push out before anybody has looked at them. Once both are
- * full they take ten megabytes together, or fifteen where each client has a User-Agent of its own.
+ * which the coming and going of ten thousand well clients must not push out before anybody has looked at them.
  */
 import type { ConnectionEnd, ConnectionRow } from '../reports/connections.ts';
 import type { CloseReason } from './close-codes.ts';
 
-/** The row of one, field by field: put together from other objects it would take half as much again. */
+/** The row of one, field by field: objects that are put together from others are larger, and these are many. */
 export class ClosedConnection implements ConnectionRow {
   readonly id: string;
   readonly remoteAddr: string;
@@ -52,6 +51,7 @@ export class ClosedConnection implements ConnectionRow {
 
 export type ClosedEnd = ConnectionEnd & { readonly reason: CloseReason };
 
+/** In each of the two. */
 export const CLOSED_MAX = 10_000;
 
 /** Ends that nobody has to look into. A connection that was cut is none: it may be the client's network, or ours. */

@@ -1,6 +1,6 @@
 /**
  * The connection list: live and recently ended connections, filtered, in an order, and in pages. It walks through the whole
- * table (10,000 rows cost a few milliseconds), except where the oldest live ones are asked for without a summary, as the
+ * table except where the oldest live ones are asked for without a summary, as the
  * reports do that are polled.
  *
  * Pages put together give each connection that lived through the listing once, and come to an end: who is opened meanwhile is
@@ -77,6 +77,8 @@ type Placed = { readonly entry: Entry; readonly key: Key; readonly number: numbe
 
 export type ListSurroundings = {
   nowMs(): number;
+  /** The number of the connection that was opened last. */
+  newest(): number;
   /** How rows show addresses. */
   remoteAddr: AddressShown;
 };
@@ -148,7 +150,7 @@ export class ConnectionList {
   #page(query: ConnectionQuery, entries: Entry[], nowMs: number): ConnectionPage | UnusableCursor {
     if (query.limit === 0) return { rows: [], next: undefined, isTruncated: entries.length > 0 };
     return isLasting(query)
-      ? pageByPlace(query, entries, nowMs, this.#connections.newest)
+      ? pageByPlace(query, entries, nowMs, this.#around.newest())
       : this.#pageByOrder(query, entries, nowMs);
   }
 

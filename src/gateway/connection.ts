@@ -7,7 +7,14 @@
  * conflating happen before a message is written, never after.
  */
 import type { Batch } from './audience.ts';
-import { type CloseInitiator, type CloseReason, clientCloseReason, closeKinds } from './close-codes.ts';
+import {
+  type CloseInitiator,
+  type CloseReason,
+  clientCloseReason,
+  closeKinds,
+  NO_CODE,
+  NO_FRAME,
+} from './close-codes.ts';
 import { type Fanout, framesLength, joinFrames, ofOwnSize } from './fanout.ts';
 import type { Frame } from './frame.ts';
 import { HeldMessages } from './held-messages.ts';
@@ -27,9 +34,6 @@ export type Peer = {
 };
 
 const OPEN = 1;
-/** In place of a close code (RFC 6455 section 7.4.1). */
-const NO_CODE = 1005;
-const NO_FRAME = 1006;
 /** Bytes of our own messages that may wait for a client, or for the bus: whoever asks decides how many there are. */
 export const OWN_WAITING_MAX = 64 * 1024;
 
@@ -91,7 +95,7 @@ export type ConnectionIdentity = {
 export type ConnectionEnding = {
   reason: CloseReason;
   initiator: CloseInitiator;
-  /** Of our close frame where we began, else of the client's; 1005: the frame had none; 1006: there was no frame. */
+  /** Of our close frame where we began, else of the client's; or NO_CODE, or NO_FRAME. */
   code: number;
   /** As it was when the close began. */
   bufferedBytes: number;

@@ -21,8 +21,6 @@ export class Connections {
   /** The few that need a look more often than the rest. */
   readonly congested: Set<Connection> = new Set();
   peak = 0;
-  /** Number of the last one that was opened. */
-  newest = 0;
   /** How many take no more messages, and have not ended yet. */
   closing = 0;
   #openedAtMsSum = 0;
@@ -37,7 +35,6 @@ export class Connections {
 
   add(connection: Connection): void {
     this.#rows.set(connection.id, connection);
-    this.newest = connection.number;
     this.#openedAtMsSum += connection.openedAtMs;
     if (this.#rows.size > this.peak) this.peak = this.#rows.size;
   }

@@ -22,6 +22,7 @@ import {
   rejectionOf,
 } from './admission.ts';
 import type { ClientEvents } from './client-socket.ts';
+import { NO_FRAME } from './close-codes.ts';
 import { ClosedConnections } from './closed-connections.ts';
 import {
   Connection,
@@ -145,6 +146,7 @@ export class Gateway {
     });
     this.#list = new ConnectionList(this.connections, this.closedConnections, {
       nowMs: around.nowMs,
+      newest: () => this.ledger.opened,
       remoteAddr: settings.remoteAddr,
     });
     this.#heartbeat = new Heartbeat(this.connections, this.ledger, settings, around.nowMs());
@@ -308,7 +310,7 @@ export class Gateway {
   }
 
   #onClosed(connection: Connection, code: number): void {
-    if (code !== 1006) this.ledger.controlFrames.receive.close += 1;
+    if (code !== NO_FRAME) this.ledger.controlFrames.receive.close += 1;
     const ending = connection.ended(code);
     const { reason } = ending;
     const nowMs = this.#around.nowMs();

@@ -53,9 +53,7 @@ export class TrustedProxies {
   /** The scheme that the caller used, where a proxy that is trusted tells one. */
   schemeOf(peer: RemoteAddress, headers: Headers): 'http' | 'https' | undefined {
     if (!this.#isTrusted(peer.address)) return undefined;
-    const told = new Set(
-      valuesOf(headers['x-forwarded-proto']).map((one) => schemes.get(one.toLowerCase() as 'http')),
-    );
+    const told = new Set(valuesOf(headers['x-forwarded-proto']).map((one) => schemes.get(one.toLowerCase())));
     const [scheme] = told;
     return told.size === 1 ? scheme : undefined;
   }
@@ -68,12 +66,12 @@ export class TrustedProxies {
 }
 
 /** As proxies write them: some name the WebSocket's own. */
-const schemes = new Map([
+const schemes = new Map<string, 'http' | 'https'>([
   ['http', 'http'],
   ['https', 'https'],
   ['ws', 'http'],
   ['wss', 'https'],
-] as const);
+]);
 
 function valuesOf(header: string | string[] | undefined): string[] {
   const text = Array.isArray(header) ? header.join(',') : (header ?? '');

@@ -45,6 +45,7 @@ export type ListRequest = { query: ConnectionQuery; fields: readonly ConnectionF
 
 /** What costs no walk through all connections, and so is for everybody. */
 const openParameters = { limit: parameters.limit, summary: parameters.summary };
+const presets = parseQuery('', parameters);
 
 /** @throws HttpError 400 */
 export function parseListRequest(
@@ -52,7 +53,6 @@ export function parseListRequest(
   access: Access,
   { remoteAddr }: Pick<HttpSettings, 'remoteAddr'>,
 ): ListRequest {
-  const presets = parseQuery('', parameters);
   const given =
     access === 'open'
       ? { ...presets, ...parseQuery(querystring, openParameters) }
@@ -150,7 +150,7 @@ const closeParameters = {
       const code = /^\d{4}$/.test(given) ? Number(given) : 0;
       return isCloseCode(code) ? code : undefined;
     },
-    accepts: 'a close code that a server may send: 1000 to 1003, 1007 to 1013, or 3000 to 4999',
+    accepts: 'a close code that a server may send: 1000 to 1003, 1007 to 1009, 1011 to 1013, or 3000 to 4999',
     default: undefined as number | undefined,
   },
   reason: text(`text of 1 to ${CLOSE_TEXT_MAX} bytes`, (given) => {
