@@ -26,16 +26,16 @@ const LIMIT_PRESET = 100;
 const CLOSE_TEXT_MAX = 123;
 
 const parameters = {
-  state: choice(['open', 'closed', 'all'], undefined),
-  sort: choice(connectionSortKeys, undefined),
-  order: choice(['asc', 'desc'], undefined),
+  state: choice(['open', 'closed', 'all']),
+  sort: choice(connectionSortKeys),
+  order: choice(['asc', 'desc']),
   limit: integer(1, LIMIT_MAX, LIMIT_PRESET),
   cursor: text('the `next` of an answer to the same query', (given) => /^[\w-]{1,512}$/.test(given)),
   ip: text('an IP address', (given) => isIP(given.split('%')[0]!) !== 0),
   user: text('a name', (given) => given !== ''),
   channel: text('a NATS subject or pattern', isPattern),
   min_idle: seconds(),
-  reason: choice(closeReasons, undefined),
+  reason: choice(closeReasons),
   fields: choices(connectionFields),
   summary: flag(),
 } as const;

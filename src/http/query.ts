@@ -40,14 +40,11 @@ export function flag(): Parameter<boolean> {
 }
 
 /** One of a closed set. */
-export function choice<const Value extends string, Preset extends Value | undefined>(
-  values: readonly Value[],
-  preset: Preset,
-): Parameter<Value | Preset> {
+export function choice<const Value extends string>(values: readonly Value[]): Parameter<Value | undefined> {
   return {
     parse: (text) => values.find((value) => value === text),
     accepts: `one of ${values.join(', ')}`,
-    default: preset,
+    default: undefined,
   };
 }
 

@@ -13,15 +13,17 @@
  *   caches full of other things, and costs several times what it does in a loop, whatever it is. Medians of windows, how
  *   sure those are (neighbours on the machine make fifteen of them scatter by a third), and means. For some minutes after
  *   the dialling V8 clears up, and for a quarter of an hour it compiles what runs once a second only; those windows are
- *   told apart from the others, which are what it costs for months. The peer is a process with no client at all that has the default metrics of prom-client and is scraped
- *   as well: what it takes more than Node's own HTTP server left alone.
+ *   told apart from the others, which are what it costs for months. The peer is a process with no client at all that has the
+ *   default metrics of prom-client and is scraped as well: what it takes more than Node's own HTTP server left alone.
  *
  * The peers are there where prom-client is found.
  *
  * Pings are put off in all of them: they are the gateway's work, and a hundred times what is being looked for. Linux
  * only. Prints a table and one line of JSON.
  *
- *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240, after a quarter of an hour of settling; with more than 600 the first pings are due]
+ *   node test/bench/telemetry-cost.ts [--connections 10000] [--seconds 240]
+ *
+ * The seconds come after a quarter of an hour of settling; with more than 600 of them the first pings are due.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
